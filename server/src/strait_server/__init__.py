@@ -1,0 +1,1 @@
+"""Strait: background jobs, workflows and AI-agent runs on one PostgreSQL."""

@@ -1,0 +1,1 @@
+"""The ground: PostgreSQL and HTTP, and not one word about jobs."""

@@ -1,0 +1,37 @@
+"""The only place that rolls dice."""
+
+import random
+import secrets
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import uuid_utils
+
+_VERSION_ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_dice = random.SystemRandom()
+
+
+def new_id() -> UUID:
+    """A UUIDv7: ids made later sort later, to the millisecond."""
+    return UUID(bytes=uuid_utils.uuid7().bytes)
+
+
+def floor_id(at: datetime) -> UUID:
+    """The lowest UUIDv7 of the millisecond of `at`: a bound for ranges of ids."""
+    return UUID(int=(int(at.timestamp() * 1000) << 80) | (7 << 76) | (2 << 62))
+
+
+def token_hex(size: int) -> str:
+    """`size` unguessable bytes as lower-case hex."""
+    return secrets.token_hex(size)
+
+
+def version_id() -> str:
+    """`ver_` and twelve characters (behaviour 0.2)."""
+    return "ver_" + "".join(secrets.choice(_VERSION_ALPHABET) for _ in range(12))
+
+
+def uniform(low: float, high: float) -> float:
+    """A number between `low` and `high`, both included."""
+    return _dice.uniform(low, high)
