@@ -1,0 +1,75 @@
+"""Writing a request, and never anything but one request (header injection)."""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from strait_server.base.outbound.outcome import Kind, OutboundError
+from strait_server.base.outbound.urls import Target
+
+OWN_HEADERS: Final = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that say where a message ends or what becomes of the connection: ours to send."""
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROLS: Final = bytes({*range(32), 127} - {ord("\t")})
+_LINE_END: Final = b"\r\n"
+_OWN_LINES: Final = 4  # request line, Host, Content-Length, and the empty one at the end
+
+
+def encode(
+    method: str,
+    target: Target,
+    headers: Sequence[tuple[str | bytes, str | bytes]],
+    body: bytes,
+) -> bytes:
+    """Write a whole request. Raises `OutboundError` when a header is not allowed."""
+    parts = [_method(method), target.head, b"Content-Length: %d\r\n" % len(body)]
+    for name, value in headers:
+        parts += (_name(name), value if isinstance(value, bytes) else _text(value), _LINE_END)
+    parts.append(_LINE_END)
+    head = b"".join(parts)
+    # One look at the whole head instead of one at each value: it must hold
+    # no control character besides the ends of the lines we wrote.
+    controls = len(head) - len(head.translate(None, _CONTROLS))
+    if controls != len(_LINE_END) * (len(headers) + _OWN_LINES):
+        raise OutboundError(Kind.REFUSED, "a header value holds a control character")
+    return head + body
+
+
+@lru_cache(maxsize=1024)
+def _method(method: str) -> bytes:
+    # The answer to these is framed by other rules, which we do not speak.
+    if method in {"HEAD", "CONNECT"} or not _TOKEN.fullmatch(method):
+        raise OutboundError(Kind.REFUSED, "the method is not allowed")
+    return method.encode("ascii")
+
+
+@lru_cache(maxsize=4096)
+def _name(name: str | bytes) -> bytes:
+    text = name.decode("latin-1") if isinstance(name, bytes) else name
+    if not _TOKEN.fullmatch(text):
+        raise OutboundError(Kind.REFUSED, "a header name holds a character that is not allowed")
+    if text.lower() in OWN_HEADERS:
+        raise OutboundError(Kind.REFUSED, f"header {text} cannot be set")
+    return b"%b: " % text.encode("ascii")
+
+
+def _text(value: str) -> bytes:
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        raise OutboundError(Kind.REFUSED, "a header value is not valid text") from None
