@@ -1,0 +1,106 @@
+"""Group commit: what many callers ask at once is written as one statement.
+
+The next flush starts when the previous one ends, so a batch is whatever came
+in meanwhile: nobody waits for a timer, and nobody pays for a statement alone.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from strait_server.base.db.outage import is_outage
+from strait_server.base.errors import Unavailable
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Coalescer(Generic[T, R]):
+    """Collects items and has them written in batches, one batch at a time.
+
+    `write` gets the items in order and answers one result for each; an answer
+    may be an exception, which then is that caller's alone. When a batch fails
+    as a whole its items are written one by one, so that a bad one cannot fail
+    its neighbours; when the database is away, all fail at once.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]],
+        *,
+        limit: int = 500,
+        linger: float = 0.0,
+        name: str = "",
+    ) -> None:
+        self.name = name
+        self._write = write
+        self._limit = limit
+        self._linger = linger
+        self._waiting: list[tuple[T, asyncio.Future[R]]] = []
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closed = False
+
+    def __len__(self) -> int:
+        """How many items wait for the next flush."""
+        return len(self._waiting)
+
+    def submit(self, item: T) -> asyncio.Future[R]:
+        """Have `item` written with the next batch; the future resolves after its commit."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        if self._closed:
+            future.set_exception(Unavailable("the server is shutting down"))
+            return future
+        self._waiting.append((item, future))
+        self._idle.clear()
+        self._wake.set()
+        return future
+
+    async def run(self) -> None:
+        """Write batches until cancelled. One task, owned by the process's lifespan."""
+        try:
+            while True:
+                await self._wake.wait()
+                if self._linger:
+                    await asyncio.sleep(self._linger)
+                self._wake.clear()
+                while self._waiting:
+                    batch = self._waiting[: self._limit]
+                    del self._waiting[: self._limit]
+                    await self._flush(batch)
+                self._idle.set()
+        finally:
+            self._closed = True
+            for _, future in self._waiting:
+                _settle(future, Unavailable("the server is shutting down"))
+
+    async def drain(self) -> None:
+        """Wait until everything submitted so far is written."""
+        await self._idle.wait()
+
+    async def _flush(self, batch: Sequence[tuple[T, asyncio.Future[R]]]) -> None:
+        answers = await self._answers([item for item, _ in batch])
+        for (_, future), answer in zip(batch, answers, strict=True):
+            _settle(future, answer)
+
+    async def _answers(self, items: Sequence[T]) -> Sequence[R | Exception]:
+        try:
+            return await self._write(items)
+        except Exception as error:  # noqa: BLE001 - it belongs to the callers, who wait for it
+            if is_outage(error):
+                unavailable = Unavailable("the database does not answer")
+                unavailable.__cause__ = error
+                return [unavailable] * len(items)
+            if len(items) == 1:
+                return [error]
+        return [answer for item in items for answer in await self._answers([item])]
+
+
+def _settle(future: asyncio.Future[R], answer: R | Exception) -> None:
+    if future.done():  # the caller has gone
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)

@@ -1,0 +1,153 @@
+"""The way to the database: a pool for requests, lines of one's own for the hot path.
+
+A `Line` is a dedicated connection that comes back by itself after an outage.
+Hot statements run on lines with pinned plans: every access path they need is
+an index, and a plan made while the tables were empty must not stay for good.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+
+import asyncpg
+
+from strait_server.base.db.connection import Connection, prepare_types
+from strait_server.base.db.outage import is_outage
+from strait_server.base.errors import Unavailable
+
+PINNED_PLANS: Final[Mapping[str, str]] = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_bitmapscan": "off",
+}
+_CONNECT_SECONDS: Final = 5.0
+_ACQUIRE_SECONDS: Final = 2.0
+
+
+class Database:
+    """One PostgreSQL database, reached through a pool and a few lines."""
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        min_connections: int = 1,
+        max_connections: int = 10,
+        statement_timeout: timedelta = timedelta(seconds=30),
+        name: str = "strait",
+    ) -> None:
+        self.dsn: Final = dsn
+        self._settings = {
+            "application_name": name,
+            "statement_timeout": str(int(statement_timeout.total_seconds() * 1000)),
+            "timezone": "UTC",
+            "jit": "off",
+        }
+        self._min = min_connections
+        self._max = max_connections
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+
+    async def dedicated(
+        self,
+        settings: Mapping[str, str] | None = None,
+        *,
+        timeout_seconds: float = _CONNECT_SECONDS,
+    ) -> asyncpg.Connection:
+        """Open a connection that belongs to the caller, who closes it."""
+        raw = await asyncpg.connect(
+            self.dsn,
+            server_settings={**self._settings, **(settings or {})},
+            timeout=timeout_seconds,
+            command_timeout=60,
+        )
+        await prepare_types(raw)
+        return raw
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection of the pool.
+
+        Raises `Unavailable` when PostgreSQL is away, or when every connection
+        stayed busy for two seconds: better to say so than to queue up.
+        """
+        pool = await self._open_pool()
+        try:
+            raw = await pool.acquire(timeout=_ACQUIRE_SECONDS)
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise Unavailable("the database does not answer") from error
+        try:
+            yield Connection(raw)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if is_outage(error):
+                raise Unavailable("the database does not answer") from error
+            raise
+        finally:
+            await pool.release(raw, timeout=_CONNECT_SECONDS)
+
+    async def close(self) -> None:
+        if self._pool is None:
+            return
+        try:
+            await asyncio.wait_for(self._pool.close(), _CONNECT_SECONDS)
+        except TimeoutError:
+            self._pool.terminate()
+        self._pool = None
+
+    def usage(self) -> tuple[int, int, int]:
+        """Connections of the pool: open, idle, at most."""
+        if self._pool is None:
+            return 0, 0, self._max
+        return self._pool.get_size(), self._pool.get_idle_size(), self._max
+
+    async def _open_pool(self) -> asyncpg.Pool:
+        async with self._opening:
+            if self._pool is None:
+                try:
+                    self._pool = await asyncpg.create_pool(
+                        self.dsn,
+                        min_size=self._min,
+                        max_size=self._max,
+                        server_settings=self._settings,
+                        timeout=_CONNECT_SECONDS,
+                        command_timeout=60,
+                        init=prepare_types,
+                        reset=_nothing_to_reset,
+                        max_inactive_connection_lifetime=300,
+                    )
+                except (TimeoutError, OSError, asyncpg.PostgresError) as error:
+                    raise Unavailable("the database does not answer") from error
+            return self._pool
+
+
+class Line:
+    """A dedicated connection that is opened on first use and again after it broke."""
+
+    def __init__(self, database: Database, settings: Mapping[str, str] | None = None) -> None:
+        self._database = database
+        self._settings = settings
+        self._raw: asyncpg.Connection | None = None
+        self._lock = asyncio.Lock()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """The line itself, for one user at a time. OSError and friends when it is down."""
+        async with self._lock:
+            if self._raw is None or self._raw.is_closed():
+                self._raw = await self._database.dedicated(self._settings)
+            yield Connection(self._raw)
+
+    async def close(self) -> None:
+        raw, self._raw = self._raw, None
+        if raw is not None and not raw.is_closed():
+            try:
+                await raw.close(timeout=_CONNECT_SECONDS)
+            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                raw.terminate()
+
+
+async def _nothing_to_reset(_: asyncpg.Connection) -> None:
+    """Spare a round trip per use: no statement of ours leaves anything behind."""

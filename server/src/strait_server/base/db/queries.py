@@ -1,0 +1,81 @@
+"""Named SQL statements, read from the `queries.sql` beside a store.
+
+Where a store is a folder, so are its queries: `store/claim.py` reads
+`queries/claim.sql`. A file holds statements introduced by `-- name: find`. Parameters are written
+`:name` and become `$1, $2, …` once, at import. A line
+
+    -- literal: batch = 10 25 100
+
+makes one statement per value, named `claim_10`, `claim_25`, …, with `:batch`
+replaced by the number itself: PostgreSQL plans `limit 100` well and
+`limit $1` badly.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from types import MappingProxyType
+from typing import Final
+
+from msgspec import Struct
+
+_NAME: Final = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+_LITERAL: Final = re.compile(r"^-- literal: (\w+) = ([\d ]+)$", re.MULTILINE)
+# Alternatives are tried in order: what is quoted, commented or cast is left alone.
+_TOKEN: Final = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|::|:([a-z_]\w*)")
+
+
+class Query(Struct, frozen=True):
+    """One statement: its text with numbered parameters, and their names in order."""
+
+    name: str
+    text: str
+    params: tuple[str, ...]
+
+    def arguments(self, values: Mapping[str, object]) -> list[object]:
+        """Order `values` as the statement numbers them. TypeError when the names differ."""
+        if len(values) != len(self.params):
+            raise TypeError(f"{self.name} takes {self.params}, not {tuple(values)}")
+        try:
+            return [values[name] for name in self.params]
+        except KeyError as error:
+            raise TypeError(f"{self.name} takes {self.params}, not {tuple(values)}") from error
+
+
+def load_queries(module: str) -> Mapping[str, Query]:
+    """Every statement of the store `module`, by name."""
+    package, _, name = module.rpartition(".")
+    room, _, last = package.rpartition(".")
+    if last == "store":
+        file = resources.files(room).joinpath("queries", f"{name}.sql")
+    else:
+        file = resources.files(package).joinpath("queries.sql")
+    source = file.read_text(encoding="utf-8")
+    return MappingProxyType({query.name: query for query in _parse(source)})
+
+
+def _parse(source: str) -> Iterator[Query]:
+    _, *parts = _NAME.split(source)
+    for name, body in zip(parts[::2], parts[1::2], strict=True):
+        literal = _LITERAL.search(body)
+        if literal is None:
+            yield _numbered(name, body)
+            continue
+        for value in literal[2].split():
+            text = re.sub(rf":{literal[1]}\b", value, body)
+            yield _numbered(f"{name}_{value}", text)
+
+
+def _numbered(name: str, body: str) -> Query:
+    params: list[str] = []
+
+    def replace(token: re.Match[str]) -> str:
+        param = token[1]
+        if param is None:
+            return token[0]
+        if param not in params:
+            params.append(param)
+        return f"${params.index(param) + 1}"
+
+    text = _TOKEN.sub(replace, body)
+    return Query(name, text.strip().removesuffix(";"), tuple(params))

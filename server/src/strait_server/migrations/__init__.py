@@ -1,0 +1,1 @@
+"""The schema, one forward step per file. `schema.sql` is their result."""
