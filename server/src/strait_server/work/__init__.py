@@ -1,0 +1,1 @@
+"""One run of one job: defined, triggered, queued, dispatched, looked at."""

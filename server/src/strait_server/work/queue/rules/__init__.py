@@ -1,0 +1,1 @@
+"""Decisions about runs: which moves there are, when they expire, who goes first."""

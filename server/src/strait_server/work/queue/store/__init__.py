@@ -1,0 +1,1 @@
+"""Rows of `runs` and of the places where runs wait, in and out."""

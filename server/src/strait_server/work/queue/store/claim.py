@@ -1,0 +1,26 @@
+"""Handing runs to workers."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from strait_server.base.db.connection import Connection
+from strait_server.base.db.queries import load_queries
+from strait_server.work.queue.model import ClaimedRun
+
+SQL: Final = load_queries(__name__)
+SIZES: Final = (1, 5, 10, 25, 50, 100, 250)
+
+
+async def claim(
+    db: Connection, worker_id: UUID, *, size: int, floors: Sequence[int], priority_worth: int
+) -> list[ClaimedRun]:
+    """`size` is one of SIZES; `floors` holds one watermark per priority, from 0 to 10."""
+    return await db.rows(
+        ClaimedRun,
+        SQL[f"claim_{size}"],
+        worker_id=worker_id,
+        priorities=range(len(floors)),
+        floors=floors,
+        priority_worth=priority_worth,
+    )

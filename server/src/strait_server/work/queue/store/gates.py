@@ -1,0 +1,39 @@
+"""Concurrency: places at gates."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from strait_server.base.db.connection import Connection
+from strait_server.base.db.queries import load_queries
+
+SQL: Final = load_queries(__name__)
+
+
+async def lock_gates(db: Connection, gates: Sequence[str]) -> None:
+    """Until the end of the transaction."""
+    await db.execute(SQL["lock_gates"], gates=gates)
+
+
+async def gates_of(db: Connection, run_ids: Sequence[UUID]) -> list[str]:
+    return await db.rows(str, SQL["gates_of"], ids=run_ids)
+
+
+async def release(db: Connection, run_ids: Sequence[UUID]) -> list[str]:
+    """The gates that have room now."""
+    return await db.rows(str, SQL["release"], ids=run_ids)
+
+
+async def promote(db: Connection, gates: Sequence[str]) -> list[str]:
+    """The gates at which runs arrived that passed another one."""
+    return await db.rows(str, SQL["promote"], gates=gates)
+
+
+async def waiting_gates(db: Connection) -> list[str]:
+    """Gates at which somebody waits, a thousand at most."""
+    return await db.rows(str, SQL["waiting_gates"])
+
+
+async def regate(db: Connection, job_id: UUID, *, priority_worth: int) -> list[str]:
+    """The gates to be opened next."""
+    return await db.rows(str, SQL["regate"], job_id=job_id, priority_worth=priority_worth)
