@@ -29,7 +29,7 @@ class Connection:
         return [make(row) for row in await self.raw.fetch(query.text, *query.arguments(values))]
 
     async def row(self, kind: type[T], query: Query, **values: object) -> T | None:
-        """The first row, or None."""
+        """Return the first row, or None."""
         row = await self.raw.fetchrow(query.text, *query.arguments(values))
         return None if row is None else _maker(cast("Any", kind))(row)
 
@@ -94,7 +94,7 @@ def _first(row: Mapping[str, Any]) -> Any:
 
 
 def _converter(kind: Any) -> Callable[[Any], Any] | None:
-    """What turns a column into the type a Struct declares, or None when it is that already."""
+    """Say what turns a column into the type a Struct declares, or None when it is that already."""
     for one in (kind, *get_args(kind)):
         if isinstance(one, type) and issubclass(one, Enum):
             return one

@@ -98,7 +98,7 @@ class Database:
         self._pool = None
 
     def usage(self) -> tuple[int, int, int]:
-        """Connections of the pool: open, idle, at most."""
+        """Count the connections of the pool: open, idle, at most."""
         if self._pool is None:
             return 0, 0, self._max
         return self._pool.get_size(), self._pool.get_idle_size(), self._max
@@ -134,7 +134,7 @@ class Line:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """The line itself, for one user at a time. OSError and friends when it is down."""
+        """Lend the line to one user at a time. OSError and friends when it is down."""
         async with self._lock:
             if self._raw is None or self._raw.is_closed():
                 self._raw = await self._database.dedicated(self._settings)

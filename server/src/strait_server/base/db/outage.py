@@ -8,6 +8,7 @@ _AWAY = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.InternalClientError,  # the goodbye of a dying server between two statements
     ConnectionError,
     OSError,
     TimeoutError,
