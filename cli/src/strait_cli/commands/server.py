@@ -1,0 +1,128 @@
+"""The commands that run the server: they call the server package, if it is installed."""
+
+import importlib
+import importlib.util
+from collections.abc import Generator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Annotated, Protocol, cast
+
+import typer
+
+from strait_cli.errors import CliError, ConfigError
+from strait_cli.invocation import Invocation
+from strait_cli.output.resources import SETTING
+
+
+class Report(Protocol):
+    """The settings of the server, and what is wrong with them."""
+
+    rows: list[dict[str, str]]
+    problems: list[str]
+
+
+class ServerCommands(Protocol):
+    """What the server package offers; the numbers are exit codes."""
+
+    def serve(
+        self,
+        mode: str | None,
+        host: str | None,
+        port: int | None,
+        database_url: str | None,
+        processes: int,
+    ) -> int: ...
+
+    def dev(self, port: int | None) -> int: ...
+
+    def migrate(self, database_url: str | None, check: bool) -> int: ...
+
+    def config_check(self) -> Report: ...
+
+
+class Mode(StrEnum):
+    ALL = "all"
+    API = "api"
+    WORKER = "worker"
+
+
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Where it listens.")]
+DatabaseUrl = Annotated[
+    str | None, typer.Option(metavar="URL", help="PostgreSQL; the embedded one when absent.")
+]
+
+config = typer.Typer()
+
+
+def serve(
+    ctx: typer.Context,
+    mode: Annotated[Mode | None, typer.Option(help="Which half, or both.")] = None,
+    host: Annotated[str | None, typer.Option(help="Where it listens.")] = None,
+    port: Port = None,
+    database_url: DatabaseUrl = None,
+    processes: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
+) -> None:
+    """Run the server until it is told to stop.
+
+    $ strait serve --port 8080 --database-url postgresql://localhost/strait
+    """
+    Invocation(ctx)
+    with _server() as server:
+        raise typer.Exit(server.serve(mode, host, port, database_url, processes))
+
+
+def dev(ctx: typer.Context, port: Port = None) -> None:
+    """Run everything with developer defaults.
+
+    $ strait dev
+    """
+    Invocation(ctx)
+    with _server() as server:
+        raise typer.Exit(server.dev(port))
+
+
+def migrate(
+    ctx: typer.Context,
+    database_url: DatabaseUrl = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; fail when something is missing.")
+    ] = False,
+) -> None:
+    """Bring the database schema up to date.
+
+    $ strait migrate --check
+    """
+    Invocation(ctx)
+    with _server() as server:
+        raise typer.Exit(server.migrate(database_url, check))
+
+
+@config.command("check")
+def check_config(ctx: typer.Context) -> None:
+    """Show every setting of the server and where it comes from; fail when one is wrong.
+
+    $ strait config check
+    """
+    call = Invocation(ctx)
+    with _server() as server:
+        found = server.config_check()
+    call.out.rows(SETTING, found.rows)
+    if found.problems:
+        raise ConfigError("the settings are not right", details=found.problems, answered=True)
+
+
+@contextmanager
+def _server() -> Generator[ServerCommands]:
+    """Import the server; its expected failures become ours."""
+    if importlib.util.find_spec("strait_server") is None:
+        raise ConfigError(
+            "the server is not installed beside this command line",
+            suggestion="pip install strait-server",
+        )
+    commands = importlib.import_module("strait_server.app.commands")
+    errors = importlib.import_module("strait_server.base.errors")
+    try:
+        yield cast("ServerCommands", commands)
+    except errors.StraitError as error:
+        kind = ConfigError if isinstance(error, errors.Invalid) else CliError
+        raise kind(error.message, details=[*error.problems]) from error
