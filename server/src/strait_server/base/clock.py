@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """The time of day, aware, UTC."""
+    """Return the time of day, aware, UTC."""
     return datetime.now(UTC)
 
 

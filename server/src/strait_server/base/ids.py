@@ -13,12 +13,12 @@ _dice = random.SystemRandom()
 
 
 def new_id() -> UUID:
-    """A UUIDv7: ids made later sort later, to the millisecond."""
+    """Make a UUIDv7: ids made later sort later, to the millisecond."""
     return UUID(bytes=uuid_utils.uuid7().bytes)
 
 
 def floor_id(at: datetime) -> UUID:
-    """The lowest UUIDv7 of the millisecond of `at`: a bound for ranges of ids."""
+    """Return the lowest UUIDv7 of the millisecond of `at`: a bound for ranges of ids."""
     return UUID(int=(int(at.timestamp() * 1000) << 80) | (7 << 76) | (2 << 62))
 
 
@@ -33,5 +33,5 @@ def version_id() -> str:
 
 
 def uniform(low: float, high: float) -> float:
-    """A number between `low` and `high`, both included."""
+    """Roll a number between `low` and `high`, both included."""
     return _dice.uniform(low, high)

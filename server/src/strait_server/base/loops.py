@@ -20,33 +20,39 @@ from strait_server.base.db.connection import Connection
 from strait_server.base.db.database import Database
 
 _LEADER_LOCK: Final = 0x5374726169745265  # "StraitRe"
+_LEAD: Final = "select pg_try_advisory_lock($1)"
 _AFTER_FAILURE: Final = 1.0
+_STEPS_PER_TURN: Final = 10
 _log = structlog.get_logger(__name__)
 
 
 class Loop(Struct, frozen=True, kw_only=True):
-    """A step and its period. `alone`: on the leading process only."""
+    """A step and its period. `alone`: on the leading process only.
+
+    A loop that can tell when it is needed next does so in `next_in` (seconds),
+    and is woken through `wake` when that changes.
+    """
 
     name: str
     step: Callable[[Connection], Awaitable[int]]
     every: timedelta
     alone: bool = True
+    next_in: Callable[[Connection], Awaitable[float | None]] | None = None
     wake: asyncio.Event | None = None
 
 
 class Runner:
-    """Runs loops until cancelled. A step that raises is logged, counted and tried again (T125)."""
+    """Runs loops until cancelled. A step that raises is logged, counted and tried again (T125).
+
+    `ran` hears of every step: the loop's name, and whether it succeeded.
+    """
 
     def __init__(
-        self,
-        database: Database,
-        loops: Sequence[Loop],
-        *,
-        restarted: Callable[[str], None] = lambda _: None,
+        self, database: Database, loops: Sequence[Loop], *, ran: Callable[[str, bool], None]
     ) -> None:
         self._database = database
         self._loops = loops
-        self._restarted = restarted
+        self._ran = ran
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -59,26 +65,24 @@ class Runner:
         while True:
             try:
                 async with self._database.connection() as db:
-                    busy = await self._turn(loop, db)
-            except Exception:
+                    pause = await self._turn(loop, db)
+            except Exception:  # noqa: BLE001 - the loop runner is one of the places that may
                 self._note(loop.name)
-                await asyncio.sleep(_AFTER_FAILURE)
-                continue
-            if not busy:
-                await _pause(loop)
+                pause = _AFTER_FAILURE
+            await _rest(loop, pause)
 
     async def _lead(self) -> None:
         while True:
             try:
                 await self._lead_while_connected()
-            except Exception:
+            except Exception:  # noqa: BLE001 - as above
                 self._note("leader")
             await asyncio.sleep(_AFTER_FAILURE)
 
     async def _lead_while_connected(self) -> None:
         raw = await self._database.dedicated()
         try:
-            while not await raw.fetchval("select pg_try_advisory_lock($1)", _LEADER_LOCK):
+            while not await raw.fetchval(_LEAD, _LEADER_LOCK):  # noqa: ASYNC110 - nobody tells us
                 await asyncio.sleep(_AFTER_FAILURE)
             _log.info("leading", loops=[loop.name for loop in self._loops if loop.alone])
             turn = asyncio.Lock()  # the steps share the connection that holds the lock
@@ -91,35 +95,41 @@ class Runner:
 
     async def _lead_one(self, loop: Loop, raw: asyncpg.Connection, turn: asyncio.Lock) -> None:
         while True:
-            busy = False
             async with turn:
                 if raw.is_closed():
                     raise ConnectionError("the leader's connection is gone")
                 try:
-                    busy = await self._turn(loop, Connection(raw))
+                    pause = await self._turn(loop, Connection(raw))
                 except Exception:
                     if raw.is_closed():
                         raise
                     self._note(loop.name)
-            if not busy:
-                await _pause(loop)
+                    pause = loop.every.total_seconds()
+            await _rest(loop, pause)
 
-    async def _turn(self, loop: Loop, db: Connection) -> bool:
-        """Take up to ten steps, and tell whether there is more: no loop starves the others."""
+    async def _turn(self, loop: Loop, db: Connection) -> float:
+        """Take a few steps, and tell how long to wait: no loop starves the others."""
         if loop.wake is not None:
             loop.wake.clear()
-        for _ in range(10):
-            if not await loop.step(db):
-                return False
-        return True
+        for _ in range(_STEPS_PER_TURN):
+            did = await loop.step(db)
+            self._ran(loop.name, True)  # noqa: FBT003 - it ran, and it succeeded
+            if not did:
+                break
+        else:
+            return 0.0
+        period = loop.every.total_seconds()
+        if loop.next_in is None:
+            return period
+        needed = await loop.next_in(db)
+        return period if needed is None else min(max(needed, 0.0), period)
 
     def _note(self, name: str) -> None:
         _log.exception("loop failed", loop=name)
-        self._restarted(name)
+        self._ran(name, False)  # noqa: FBT003 - it ran, and it failed
 
 
-async def _pause(loop: Loop) -> None:
-    seconds = loop.every.total_seconds()
+async def _rest(loop: Loop, seconds: float) -> None:
     if loop.wake is None:
         await asyncio.sleep(seconds)
         return

@@ -1,0 +1,59 @@
+"""The metrics of this process, as text for Prometheus or as JSON (api 9.1)."""
+
+from typing import Final
+
+from litestar import Response, Router, get
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import SkipValidation
+from msgspec import Struct
+
+from strait_server.base.http.exchange import Exchange, exchange_of
+from strait_server.base.http.framework import JSONRequest
+from strait_server.base.http.guards import OPEN_TO_ALL, check_scope
+from strait_server.base.settings import Settings
+from strait_server.base.telemetry.metrics import CONTENT_TYPE, MetricFamily, Metrics
+
+_TEXTS: Final = (b"text/plain", b"*/*", b"openmetrics")
+
+
+class MetricsSnapshot(Struct, frozen=True):
+    """All metrics of this process."""
+
+    metrics: list[MetricFamily]
+
+
+@get(
+    "/",
+    operation_id="listMetrics",
+    opt={**OPEN_TO_ALL, "also_as": ["text/plain"]},
+    media_type=CONTENT_TYPE,
+    responses={
+        200: ResponseSpec(MetricsSnapshot, description="As JSON or text", generate_examples=False)
+    },
+)
+async def list_metrics(
+    request: JSONRequest,
+    metrics: NamedDependency[SkipValidation[Metrics]],
+    settings: NamedDependency[SkipValidation[Settings]],
+) -> Response[MetricsSnapshot] | Response[bytes]:
+    """List the metrics: JSON for who accepts nothing but JSON, else Prometheus text.
+
+    Asks for the internal secret or a key with `stats:read`, unless METRICS_PUBLIC is set.
+    """
+    exchange = exchange_of(request.scope)
+    if not settings.metrics_public:
+        _check(exchange)
+    accept = exchange.headers.get(b"accept", b"")
+    if b"application/json" in accept and not any(text in accept for text in _TEXTS):
+        return Response(MetricsSnapshot(metrics.render_json()), media_type="application/json")
+    return Response(metrics.render_text(), media_type=CONTENT_TYPE)
+
+
+def _check(exchange: Exchange) -> None:
+    if exchange.refusal is not None:
+        raise exchange.refusal
+    check_scope(exchange.actor, "stats:read")
+
+
+router = Router("/metrics", route_handlers=[list_metrics], tags=["health"])

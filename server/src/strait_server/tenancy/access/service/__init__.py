@@ -1,0 +1,1 @@
+"""What can be asked about keys and those who hold them."""

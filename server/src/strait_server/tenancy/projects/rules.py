@@ -1,0 +1,30 @@
+"""What a project may be called, and which time zones there are."""
+
+import re
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from strait_server.base.errors import Invalid
+
+# Ids are caller's choice and stand in paths (behaviour 13.10).
+_ID: Final = re.compile(r"(?!.*\.\.)[^/\x00-\x1f\x7f]{1,64}")
+
+
+def check_id(project_id: str) -> None:
+    """Raise `Invalid` unless the id can stand in a path."""
+    if not _ID.fullmatch(project_id):
+        raise Invalid(
+            "validation failed",
+            problems=["id: 1 to 64 characters without '/', '..' and control characters"],
+        )
+
+
+def check_timezone(name: str) -> None:
+    """Raise `Invalid` unless it is the name of a time zone."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise Invalid(
+            "validation failed",
+            problems=["timezone: must be the name of a time zone, such as Europe/Berlin"],
+        ) from error
