@@ -119,6 +119,7 @@ def test_cancel_reasons_are_the_exact_texts():
         "workflow canceled by user",
         "parent workflow canceled (bulk)",
         "workflow timed out",
+        "project deleted",  # ours
     }
 
 

@@ -105,6 +105,7 @@ class CancelReason(StrEnum):
     WORKFLOW = "workflow canceled by user"
     PARENT_WORKFLOW_BULK = "parent workflow canceled (bulk)"
     WORKFLOW_TIMEOUT = "workflow timed out"
+    PROJECT_DELETED = "project deleted"
 
     @property
     def of_parent(self) -> "CancelReason":
@@ -118,8 +119,8 @@ class CancelReason(StrEnum):
                 return CancelReason.PARENT_CRON_OVERLAP
             case CancelReason.WORKFLOW | CancelReason.PARENT_WORKFLOW_BULK:
                 return CancelReason.PARENT_WORKFLOW_BULK
-            case CancelReason.WORKFLOW_TIMEOUT:
-                return CancelReason.WORKFLOW_TIMEOUT
+            case CancelReason.WORKFLOW_TIMEOUT | CancelReason.PROJECT_DELETED:
+                return self
 
 
 class ExecutionTrace(Struct, frozen=True, kw_only=True):
@@ -236,12 +237,20 @@ class NewRun(Struct, frozen=True, kw_only=True):
     metered: bool = False
 
 
+class Appetite(Struct, frozen=True, kw_only=True):
+    """What a claimer wants: how many, one of CLAIM_SIZES; of which project; one per job or not."""
+
+    size: int
+    project_id: str | None = None
+    fairly: bool = False
+
+
 class ClaimedRun(Struct, frozen=True, kw_only=True):
     """A run in a worker's hands. Without a lease it had expired and is final.
 
     `ord` is its place in the queue's order and `micros` the database's clock at
-    the claim, both in microseconds since 1970; `locked` is how many entries the
-    claim looked at, `job_revision` the state of the job it must be run by.
+    the claim, both in microseconds since 1970; `job_revision` is the state of
+    the job that it must be run by.
     """
 
     id: UUID
@@ -260,7 +269,6 @@ class ClaimedRun(Struct, frozen=True, kw_only=True):
     expires_in: float | None
     job_revision: int
     micros: int
-    locked: int
 
 
 class Started(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from strait_server.base.db.connection import Connection
 from strait_server.work.queue.model import (
+    Appetite,
     CancelReason,
     ClaimedRun,
     Finished,
@@ -21,6 +22,7 @@ from strait_server.work.queue.model import (
 )
 from strait_server.work.queue.store import cancel as canceling
 from strait_server.work.queue.store import claim as claiming
+from strait_server.work.queue.store import claim_fairly as claiming_fairly
 from strait_server.work.queue.store import enqueue as enqueuing
 from strait_server.work.queue.store import gates as places
 from strait_server.work.queue.store import outcomes, waiting
@@ -45,13 +47,21 @@ async def enqueue(db: Connection, runs: Sequence[NewRun], *, worth: int) -> date
 
 
 async def claim(
-    db: Connection, worker_id: UUID, *, size: int, floors: Sequence[int], worth: int
+    db: Connection, worker_id: UUID, appetite: Appetite, *, floors: Sequence[int], worth: int
 ) -> list[ClaimedRun]:
-    """Lease up to `size` runs, one of CLAIM_SIZES, to a worker.
+    """Lease runs to a worker, as many as its appetite at most.
 
     Gated runs that turn out to be expired give their places back.
     """
-    claimed = await claiming.claim(db, worker_id, size=size, floors=floors, priority_worth=worth)
+    lay_hands_on = claiming_fairly.claim if appetite.fairly else claiming.claim
+    claimed = await lay_hands_on(
+        db,
+        worker_id,
+        size=appetite.size,
+        floors=floors,
+        project_id=appetite.project_id,
+        priority_worth=worth,
+    )
     expired = [run.id for run in claimed if run.lease_id is None and run.gated]
     if expired:
         await open_gates(db, expired)
@@ -126,7 +136,7 @@ async def pending(
     triggered_by: str | None = None,
     limit: int = 1000,
 ) -> list[UUID]:
-    """Runs that wait and have never started, for canceling by filter."""
+    """Find runs that wait and have never started, for canceling by filter."""
     return await canceling.pending(
         db,
         project_id,
@@ -136,6 +146,12 @@ async def pending(
         triggered_by=triggered_by,
         limit=limit,
     )
+
+
+async def cancel_project(db: Connection, project_id: str) -> None:
+    """Cancel everything unfinished of a project that was deleted, in bounded batches."""
+    while run_ids := await canceling.unfinished(db, project_id):
+        await cancel(db, project_id, run_ids, reason=CancelReason.PROJECT_DELETED)
 
 
 async def revive(

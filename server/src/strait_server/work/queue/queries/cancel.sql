@@ -57,6 +57,22 @@ where r.project_id = :project_id
 order by r.id
 limit :limit;
 
+-- name: unfinished
+-- What a project has waiting or under way, wherever it stands.
+select runs.id
+from runs
+where runs.project_id = :project_id
+  and runs.status in ('delayed', 'queued', 'dequeued', 'executing', 'waiting')
+  and runs.id in (
+      select run_id from queue where project_id = :project_id
+      union all
+      select run_id from scheduled where project_id = :project_id
+      union all
+      select run_id from blocked where project_id = :project_id
+      union all
+      select held.run_id from leases cross join lateral unnest(leases.run_ids) as held (run_id))
+limit 1000;
+
 -- name: revive
 -- Put dead letters back in place as first attempts (behaviour 1.4 #23, T19).
 -- Reserved metadata keys go, so that poison and snooze counters start anew (T13).

@@ -22,6 +22,7 @@ with clock as materialized (
         from queue
         where queue.priority = lanes.priority
           and queue.ord >= lanes.floor
+          and (:project_id::text is null or queue.project_id = :project_id)
         order by queue.ord
         limit :batch
         for update skip locked
@@ -31,6 +32,11 @@ with clock as materialized (
     from locked
     order by ord - priority * :priority_worth::bigint
     limit :batch
+), told as materialized (
+    -- Entries that were locked in vain may have been skipped by somebody who then
+    -- found nothing and went to sleep.
+    select case when count(*) > :batch then pg_notify('strait_queue', '')::text end
+    from locked
 ), taken as materialized (
     delete from queue
     using candidates
@@ -71,9 +77,9 @@ select moved.id, moved.project_id, moved.job_id, moved.attempt, moved.priority, 
     (extract(epoch from clock.at - moved.queued_at) * 1000)::bigint as waited_ms,
     extract(epoch from moved.expires_at - clock.at)::float8 as expires_in,
     jobs.revision as job_revision,
-    clock.micros as micros,
-    (select count(*) from locked)::integer as locked
+    clock.micros as micros
 from moved
 cross join clock
+cross join told
 join run_payloads on run_payloads.run_id = moved.id
 join jobs on jobs.id = moved.job_id;

@@ -55,5 +55,10 @@ with clock as materialized (
     from new_runs
     where delayed
 )
-select clock.at, pg_notify('strait_queue', '')::text as told
+select clock.at,
+    pg_notify('strait_queue', '')::text as told,
+    (select pg_notify('strait_scheduled', '')
+     from new_runs
+     where delayed and scheduled_at < clock.at + interval '10 seconds'
+     limit 1)::text as planned
 from clock;

@@ -141,10 +141,12 @@ with clock as materialized (
     where delay is null
       and gate is null
 ), told as (
-    select pg_notify('strait_queue', '')
-    from moved
-    where delay is null
-    limit 1
+    select pg_notify(channel, '')
+    from (
+        select distinct case when delay is null then 'strait_queue' else 'strait_scheduled' end as channel
+        from moved
+        where delay is null or delay < 10
+    ) as channels
 ), ended as (
     delete from leases
     where id = any(:ended_lease_ids::bigint[])

@@ -12,7 +12,7 @@ SQL: Final = load_queries(__name__)
 
 
 async def cancel(db: Connection, project_id: str, reason_by_id: Mapping[UUID, str]) -> list[UUID]:
-    """The runs that were canceled; the others had finished or are not there."""
+    """Return the runs that were canceled; the others had finished or are not there."""
     return await db.rows(
         UUID,
         SQL["cancel"],
@@ -49,10 +49,15 @@ async def pending(
     )
 
 
+async def unfinished(db: Connection, project_id: str) -> list[UUID]:
+    """Find runs of a project that wait or are under way, a thousand at most."""
+    return await db.rows(UUID, SQL["unfinished"], project_id=project_id)
+
+
 async def revive(
     db: Connection, project_id: str, revivals: Sequence[Revival], *, priority_worth: int
 ) -> list[UUID]:
-    """The runs that were dead letters and are queued now."""
+    """Return the runs that were dead letters and are queued now."""
     return await db.rows(
         UUID,
         SQL["revive"],

@@ -13,7 +13,13 @@ SIZES: Final = (1, 5, 10, 25, 50, 100, 250)
 
 
 async def claim(
-    db: Connection, worker_id: UUID, *, size: int, floors: Sequence[int], priority_worth: int
+    db: Connection,
+    worker_id: UUID,
+    *,
+    size: int,
+    floors: Sequence[int],
+    project_id: str | None,
+    priority_worth: int,
 ) -> list[ClaimedRun]:
     """`size` is one of SIZES; `floors` holds one watermark per priority, from 0 to 10."""
     return await db.rows(
@@ -22,5 +28,6 @@ async def claim(
         worker_id=worker_id,
         priorities=range(len(floors)),
         floors=floors,
+        project_id=project_id,
         priority_worth=priority_worth,
     )

@@ -12,7 +12,7 @@ SQL: Final = load_queries(__name__)
 
 
 async def enqueue(db: Connection, runs: Sequence[NewRun], *, priority_worth: int) -> datetime:
-    """The moment at which the runs were created, by the database's clock."""
+    """Return the moment at which the runs were created, by the database's clock."""
     created_at = await db.row(
         datetime,
         SQL["enqueue"],

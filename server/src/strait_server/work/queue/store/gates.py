@@ -20,12 +20,12 @@ async def gates_of(db: Connection, run_ids: Sequence[UUID]) -> list[str]:
 
 
 async def release(db: Connection, run_ids: Sequence[UUID]) -> list[str]:
-    """The gates that have room now."""
+    """Return the gates that have room now."""
     return await db.rows(str, SQL["release"], ids=run_ids)
 
 
 async def promote(db: Connection, gates: Sequence[str]) -> list[str]:
-    """The gates at which runs arrived that passed another one."""
+    """Return the gates at which runs arrived that passed another one."""
     return await db.rows(str, SQL["promote"], gates=gates)
 
 
@@ -35,5 +35,5 @@ async def waiting_gates(db: Connection) -> list[str]:
 
 
 async def regate(db: Connection, job_id: UUID, *, priority_worth: int) -> list[str]:
-    """The gates to be opened next."""
+    """Return the gates to be opened next."""
     return await db.rows(str, SQL["regate"], job_id=job_id, priority_worth=priority_worth)

@@ -1,0 +1,54 @@
+"""What an endpoint is told beside the payload (behaviour 3.2, api 11.1)."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from strait_server.work.dispatch.rules.error_text import one_line
+from strait_server.work.jobs.model import Job
+from strait_server.work.queue.model import ClaimedRun
+
+Headers: TypeAlias = Sequence[tuple[str, str]]
+
+USER_AGENT = "Strait"
+
+
+def of_job(job: Job) -> tuple[tuple[str, str], ...]:
+    """Return the headers that are the same for every run of a job."""
+    return (
+        ("Content-Type", "application/json"),
+        ("User-Agent", USER_AGENT),
+        ("X-Job-ID", str(job.id)),
+        ("X-Job-Slug", job.slug),
+        ("X-Project-ID", job.project_id),
+    )
+
+
+def of_run(
+    run: ClaimedRun,
+    *,
+    shared: Headers,
+    token: str,
+    secrets: Mapping[str, str],
+    traceparent: str = "",
+    tracestate: str = "",
+) -> list[tuple[str, str]]:
+    """Put together all headers of one attempt.
+
+    The run's id stays the same over attempts, so that an endpoint can tell a
+    repetition (behaviour D3).
+    """
+    headers = [
+        *shared,
+        ("X-Run-ID", str(run.id)),
+        ("X-Attempt", str(run.attempt)),
+        ("X-Run-Token", token),
+    ]
+    if secrets:
+        headers += [(f"X-Secret-{key}", value) for key, value in secrets.items()]
+    if run.attempt > 1 and run.error:
+        headers.append(("X-Previous-Error", one_line(run.error)))
+    if traceparent:
+        headers.append(("Traceparent", traceparent))
+        if tracestate:
+            headers.append(("Tracestate", tracestate))
+    return headers

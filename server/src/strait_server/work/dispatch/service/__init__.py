@@ -1,0 +1,1 @@
+"""Sending runs to their endpoints, and remembering how that went."""

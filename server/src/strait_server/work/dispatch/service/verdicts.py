@@ -1,0 +1,186 @@
+"""From an outcome to what the queue is told: final, or back for another time."""
+
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from strait_server.work.dispatch.model import (
+    Attempt,
+    Completed,
+    Crashed,
+    GiveUp,
+    Outcome,
+    RetryAt,
+    RetryPolicy,
+    Snooze,
+    Streak,
+    SystemFailed,
+    TimedOut,
+)
+from strait_server.work.dispatch.rules.answer import HEARTBEAT_LOST
+from strait_server.work.dispatch.rules.outcome import after_failure
+from strait_server.work.jobs.service.definitions import Definition
+from strait_server.work.queue.model import (
+    ErrorClass,
+    ExecutionTrace,
+    Finished,
+    RetryStrategy,
+    Returned,
+    Status,
+)
+
+
+class Held(Protocol):
+    """A run in somebody's hands: a claimed one, or one of a worker that is gone."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def lease_id(self) -> int | None: ...
+    @property
+    def gated(self) -> bool: ...
+    @property
+    def concurrency_key(self) -> str | None: ...
+
+
+def record(  # noqa: PLR0911 - one answer per outcome
+    run: Held,
+    definition: Definition,
+    outcome: Outcome,
+    *,
+    age_micros: int | None = None,
+    trace: ExecutionTrace | None = None,
+    snoozes: int = 0,
+) -> Finished | Returned:
+    """Say what is written for an outcome.
+
+    `age_micros` counts from the start of the attempt, None for a run never sent.
+    """
+    finished = _Final(run, age_micros, trace)
+    match outcome:
+        case Completed(result):
+            return finished.as_(Status.COMPLETED, result=result)
+        case RetryAt():
+            return _retry(run, definition, outcome, age_micros)
+        case Snooze():
+            return _snoozed(run, definition, outcome, snoozes)
+        case GiveUp(error=error, error_class=error_class):
+            return finished.as_(Status.DEAD_LETTER, error=error, error_class=error_class)
+        case TimedOut(error=error, error_class=error_class):
+            return finished.as_(Status.TIMED_OUT, error=error, error_class=error_class)
+        case Crashed(error=error, error_class=error_class):
+            return finished.as_(Status.CRASHED, error=error, error_class=error_class)
+        case SystemFailed(error=error, error_class=error_class):
+            return finished.as_(Status.SYSTEM_FAILED, error=error, error_class=error_class)
+
+
+def system_failed(run: Held, error: str) -> Finished:
+    """Say what is written for a run that cannot be sent at all."""
+    return _Final(run, None, None).as_(
+        Status.SYSTEM_FAILED, error=error, error_class=ErrorClass.SERVER
+    )
+
+
+def put_back(
+    run: Held,
+    definition: Definition,
+    *,
+    delay: float | None = None,
+    reason: str | None = None,
+) -> Returned:
+    """Say what is written for a run that was not sent: it goes back as it was."""
+    gate, next_gate = definition.gates(run.concurrency_key)
+    return Returned(
+        id=run.id,
+        attempt=run.attempt,
+        lease_id=run.lease_id or 0,
+        gated=run.gated,
+        delay=delay,
+        reason=reason,
+        gate=gate,
+        next_gate=next_gate,
+        metered=definition.job.metered,
+    )
+
+
+def after_loss(
+    run: Held, definition: Definition, *, jitter: float
+) -> RetryAt | GiveUp | TimedOut | Crashed:
+    """Say what follows for a run whose worker is gone while it was executed (behaviour 4.6)."""
+    job = definition.job
+    policy = RetryPolicy(
+        max_attempts=job.max_attempts,
+        strategy=RetryStrategy(job.retry_strategy),
+        delays=tuple(float(delay) for delay in job.retry_delays_secs or ()),
+    )
+    return after_failure(Attempt(number=run.attempt, policy=policy), HEARTBEAT_LOST, jitter=jitter)
+
+
+class _Final:
+    """A final record in the making."""
+
+    def __init__(self, run: Held, age_micros: int | None, trace: ExecutionTrace | None) -> None:
+        self._run = run
+        self._age_micros = age_micros
+        self._trace = trace
+
+    def as_(
+        self,
+        status: Status,
+        *,
+        result: bytes | None = None,
+        error: str | None = None,
+        error_class: ErrorClass | None = None,
+    ) -> Finished:
+        return Finished(
+            id=self._run.id,
+            attempt=self._run.attempt,
+            lease_id=self._run.lease_id or 0,
+            status=status,
+            gated=self._run.gated,
+            age_micros=self._age_micros,
+            result=result,
+            error=error,
+            error_class=error_class,
+            trace=_packed(self._trace) if self._trace else None,
+        )
+
+
+def _retry(run: Held, definition: Definition, verdict: RetryAt, age_micros: int | None) -> Returned:
+    return msgspec.structs.replace(
+        put_back(run, definition, delay=verdict.delay_seconds, reason="retry"),
+        step=1,
+        age_micros=age_micros,
+        error=verdict.error,
+        error_class=verdict.error_class,
+        priority_boost=definition.job.retry_priority_boost,
+        metadata=_streak(verdict.streak),
+    )
+
+
+def _snoozed(run: Held, definition: Definition, verdict: Snooze, snoozes: int) -> Returned:
+    return msgspec.structs.replace(
+        put_back(run, definition, delay=verdict.delay_seconds, reason="snooze"),
+        error=verdict.reason,
+        error_class=ErrorClass.TRANSIENT,
+        metadata=msgspec.json.encode({"snooze_count": snoozes + 1}),
+    )
+
+
+def _streak(streak: Streak | None) -> bytes | None:
+    if streak is None:
+        return None
+    return msgspec.json.encode(
+        {"_error_hash": streak.error_hash, "_error_hash_count": str(streak.count)}
+    )
+
+
+def _packed(trace: ExecutionTrace) -> str:
+    """Write a trace as `runs.trace` holds it, in the order of the migration."""
+    return (
+        f"{{{trace.queue_wait_ms},{trace.dequeue_ms},{trace.connect_ms},{trace.ttfb_ms},"
+        f"{trace.transfer_ms},{trace.dispatch_ms},{trace.total_ms}}}"
+    )

@@ -1,0 +1,1 @@
+"""What a trigger may ask, decided without looking anything up."""

@@ -1,0 +1,90 @@
+"""May this run be made? The checks of behaviour 2.8, in its order.
+
+What the definition and the request alone decide is checked before anything is
+written (`CHECKS`). What must be exact under concurrency is decided inside the
+transaction that inserts, under locks (`decisions.py`): a check before the
+write would admit too many (T88).
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+
+from strait_server.base.canonical import PayloadError, canonical, strip_nul
+from strait_server.base.errors import Conflict, Invalid, TooLarge
+from strait_server.work.intake.model import TriggerJob
+from strait_server.work.jobs.service.definitions import Definition
+
+MAX_PAYLOAD: Final = 5 * 1024 * 1024
+
+
+class Asked(Struct, frozen=True):
+    """A request that stands before the checks; `payload` is canonical."""
+
+    definition: Definition
+    request: TriggerJob
+    payload: bytes
+
+
+def is_enabled(asked: Asked) -> None:
+    if not asked.definition.job.enabled:
+        raise Invalid("job is disabled")
+
+
+def is_not_paused(asked: Asked) -> None:
+    if asked.definition.job.paused:
+        raise Conflict("job is paused -- resume it before triggering new runs")
+
+
+def payload_is_small_enough(asked: Asked) -> None:
+    if len(asked.payload) > MAX_PAYLOAD:
+        raise TooLarge(f"payload exceeds {MAX_PAYLOAD} bytes")
+
+
+def payload_fits_the_schema(asked: Asked) -> None:
+    schema = asked.definition.payload_schema
+    if schema is not None and (problems := schema.problems(asked.payload)):
+        raise Invalid(f"payload validation failed: {problems[0]}", problems=problems)
+
+
+def metadata_is_not_reserved(asked: Asked) -> None:
+    for key in asked.request.metadata or ():
+        if key.startswith("_"):
+            raise Invalid(f"metadata.{key}: keys that start with _ are reserved")
+
+
+CHECKS: Final[tuple[Callable[[Asked], None], ...]] = (
+    # 1 the job exists in the project: `Definitions.by_reference`
+    is_enabled,  # 2
+    is_not_paused,  # 3
+    metadata_is_not_reserved,  # 4; the rest of it is in the types of `TriggerJob`
+    payload_is_small_enough,  # 5
+    # 6 a dry run goes on to the end and is taken back: `Intake.plan`
+    payload_fits_the_schema,  # 7
+    # 8 the schedule's bounds: `decisions.schedule`, by the database's clock
+    # 9 the canonical payload: `canonical_payload`, whose hash the answer carries
+    # 10 idempotency: `decisions.reserve_keys`
+    # 11 quotas: `decisions.keep_quotas`
+    # 12 the daily cost budget
+    # 13 rate limits: `decisions.keep_rates`
+    # 14 deduplication, 15 debounce, 16 batch
+    # 17 the execution window: `decisions.wait_for_window`
+    # 18 expiry: `queue.rules.expiry`; the run token: `Intake`
+    # 19 dependencies
+    # 20 the insert: `queue.service.enqueue`
+)
+
+
+def check(asked: Asked) -> None:
+    """Raise what the first refusing check raises."""
+    for one in CHECKS:
+        one(asked)
+
+
+def canonical_payload(raw: bytes) -> bytes:
+    """Return the payload as it is stored, hashed and sent. `Invalid` when it is not JSON."""
+    try:
+        return canonical(strip_nul(raw))
+    except PayloadError as error:
+        raise Invalid(f"payload: {error}") from error

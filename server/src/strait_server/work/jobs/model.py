@@ -1,0 +1,193 @@
+"""Nouns of jobs: the definition, and what a caller may say of it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from strait_server.base.errors import Conflict, Invalid
+
+
+class RateLimitKey(Struct, frozen=True, kw_only=True):
+    """At most `max` runs per `window_secs` for each value of the payload field or tag `name`."""
+
+    name: str
+    max: int
+    window_secs: int
+
+
+class JobTerms(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What its owner decides of a job: where it is, and the policy of its runs.
+
+    Zero means unlimited or off, and so does None where there is no zero (T6b).
+    """
+
+    id: UUID
+    project_id: str
+    name: str
+    slug: str
+    endpoint_url: str
+    max_attempts: int
+    timeout_secs: int
+    enabled: bool
+    retry_strategy: str
+    retry_priority_boost: int
+    description: str | None = None
+    fallback_endpoint_url: str | None = None
+    payload_schema: msgspec.Raw | None = None
+    result_schema: msgspec.Raw | None = None
+    tags: msgspec.Raw | None = None
+    default_run_metadata: msgspec.Raw | None = None
+    retry_delays_secs: tuple[int, ...] | None = None
+    poison_pill_threshold: int | None = None
+    max_concurrency: int = 0
+    max_concurrency_per_key: int = 0
+    rate_limit_max: int = 0
+    rate_limit_window_secs: int = 0
+    rate_limit_keys: tuple[RateLimitKey, ...] | None = None
+    run_ttl_secs: int = 0
+    execution_window_cron: str | None = None
+    timezone: str | None = None
+
+
+class Job(JobTerms, frozen=True, kw_only=True, omit_defaults=True):
+    """What can be triggered: an endpoint and the policy of its runs.
+
+    A row of `jobs` and the answer of the API. `revision` grows with every
+    change and stays inside.
+    """
+
+    version: int
+    version_id: str
+    paused: bool
+    created_at: datetime
+    updated_at: datetime
+    paused_at: datetime | None = None
+    pause_reason: str | None = None
+    endpoint_secret_set: bool = False
+    created_by: str | None = None
+    updated_by: str | None = None
+
+
+class DefinitionRow(Job, frozen=True, kw_only=True, omit_defaults=True):
+    """A job as its runs need it: with what must not leave, and what its project says."""
+
+    revision: int
+    project_timezone: str
+    metered: bool
+    sealed_endpoint_secret: str | None = None
+
+
+class JobDefaults(Struct, frozen=True, kw_only=True):
+    """What the operator decided for jobs that do not say."""
+
+    max_attempts: int = 3
+    timeout_secs: int = 300
+    max_concurrency: int = 0
+
+
+class UpdateJob(Struct, frozen=True, kw_only=True):
+    """What a caller says of a job; what is absent stays as it is.
+
+    An empty value clears an optional field, and null brings any field back to
+    its default. `endpoint_secret` signs what is sent to the endpoint; it is
+    kept sealed and never shown again.
+    """
+
+    name: str | UnsetType | None = UNSET
+    slug: str | UnsetType | None = UNSET
+    description: str | UnsetType | None = UNSET
+    endpoint_url: str | UnsetType | None = UNSET
+    fallback_endpoint_url: str | UnsetType | None = UNSET
+    endpoint_secret: str | UnsetType | None = UNSET
+    payload_schema: msgspec.Raw | UnsetType = UNSET
+    result_schema: msgspec.Raw | UnsetType = UNSET
+    tags: dict[str, str] | UnsetType | None = UNSET
+    default_run_metadata: dict[str, str] | UnsetType | None = UNSET
+    max_attempts: int | UnsetType | None = UNSET
+    timeout_secs: int | UnsetType | None = UNSET
+    retry_strategy: str | UnsetType | None = UNSET
+    retry_delays_secs: tuple[int, ...] | UnsetType | None = UNSET
+    retry_priority_boost: int | UnsetType | None = UNSET
+    poison_pill_threshold: int | UnsetType | None = UNSET
+    max_concurrency: int | UnsetType | None = UNSET
+    max_concurrency_per_key: int | UnsetType | None = UNSET
+    rate_limit_max: int | UnsetType | None = UNSET
+    rate_limit_window_secs: int | UnsetType | None = UNSET
+    rate_limit_keys: tuple[RateLimitKey, ...] | UnsetType | None = UNSET
+    run_ttl_secs: int | UnsetType | None = UNSET
+    execution_window_cron: str | UnsetType | None = UNSET
+    timezone: str | UnsetType | None = UNSET
+    enabled: bool | UnsetType | None = UNSET
+
+
+class CreateJob(UpdateJob, frozen=True, kw_only=True):
+    """A new job: `name`, `slug`, `endpoint_url`, and what else shall not be as it is by default.
+
+    Without `project_id` it belongs to the caller's project.
+    """
+
+    project_id: str | None = None
+
+
+class CloneJob(Struct, frozen=True, kw_only=True):
+    """The copy's name and slug; without them `<name> (copy)` and `<slug>-copy`."""
+
+    name: str | None = None
+    slug: str | None = None
+
+
+class SetEndpoint(Struct, frozen=True, kw_only=True):
+    """Where a job's runs are sent from now on, and whether with a new signing secret."""
+
+    endpoint_url: str = ""
+    fallback_endpoint_url: str | UnsetType | None = UNSET
+    rotate_signing_secret: bool = False
+
+
+class JobFilter(Struct, frozen=True, kw_only=True):
+    """Which jobs a list shows; None: any."""
+
+    slug: str | None = None
+    enabled: bool | None = None
+    tag_key: str | None = None
+    tag_value: str | None = None
+
+
+class BatchRefusal(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why the job at this place of a batch was not created."""
+
+    index: int
+    message: str
+    details: Sequence[str] = ()
+
+
+class JobBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a batch: each job is created or refused by itself."""
+
+    created: list[Job]
+    errors: list[BatchRefusal] = []
+
+
+class EndpointChange(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The job with its new endpoint, and the new signing secret, which is shown this once."""
+
+    job: Job
+    signing_secret: str | None = None
+
+
+class SlugTaken(Conflict):
+    """Another job of the project has this slug."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f'job with slug "{slug}" already exists: job slug conflict')
+
+
+class NothingCreated(Invalid):
+    """Every job of a batch was refused; the answer says why, as it does for some (api 3.3)."""
+
+    def __init__(self, batch: JobBatch) -> None:
+        super().__init__("none of the jobs could be created")
+        self.extra = {"created": batch.created, "errors": batch.errors}

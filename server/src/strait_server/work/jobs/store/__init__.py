@@ -1,0 +1,1 @@
+"""Rows of `jobs`, in and out."""

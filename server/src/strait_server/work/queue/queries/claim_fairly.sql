@@ -1,0 +1,91 @@
+-- Handing runs to workers, one of each job at a time.
+
+-- name: claim
+-- literal: batch = 1 5 10 25 50 100 250
+-- As the claim in `claim.sql`, but at most one run per job: a job with a long
+-- backlog cannot keep the others waiting. Where the head of a job is locked by
+-- another claimer, the next of its runs is taken.
+with clock as materialized (
+    select now() as at, (extract(epoch from now()) * 1000000)::bigint as micros
+), heads as materialized (
+    -- One entry for each job that stands among the first two thousand.
+    select distinct ahead.job_id
+    from unnest(:priorities::smallint[], :floors::bigint[]) as lanes (priority, floor)
+    cross join lateral (
+        select queue.job_id
+        from queue
+        where queue.priority = lanes.priority
+          and queue.ord >= lanes.floor
+          and (:project_id::text is null or queue.project_id = :project_id)
+        order by queue.ord
+        limit 2000
+    ) as ahead
+), locked as materialized (
+    select entry.place, entry.ord, entry.priority
+    from heads
+    cross join lateral (
+        select queue.ctid as place, queue.ord, queue.priority
+        from queue
+        where queue.job_id = heads.job_id
+          and (:project_id::text is null or queue.project_id = :project_id)
+          and queue.ord >= (:floors::bigint[])[queue.priority + 1]
+        order by queue.priority desc, queue.ord
+        limit 1
+        for update skip locked
+    ) as entry
+), candidates as materialized (
+    select place
+    from locked
+    order by ord - priority * :priority_worth::bigint
+    limit :batch
+), told as materialized (
+    -- Entries that were locked in vain may have been skipped by somebody who then
+    -- found nothing and went to sleep.
+    select case when count(*) > :batch then pg_notify('strait_queue', '')::text end
+    from locked
+), taken as materialized (
+    delete from queue
+    using candidates
+    where queue.ctid = candidates.place
+    returning queue.run_id, queue.ord, queue.priority, queue.expires_at <= now() as expired
+), lease as materialized (
+    select nextval('leases_id_seq') as id
+    where exists (select from taken)
+), moved as (
+    update runs
+    set status = case when taken.expired then 'expired' else 'dequeued' end,
+        lease_id = case when taken.expired then null else lease.id end,
+        started_at = case when taken.expired then null else clock.at end,
+        finished_at = case when taken.expired then clock.at end,
+        error = case when taken.expired then 'run expired' else runs.error end,
+        updated_at = clock.at,
+        moves = runs.moves || (clock.micros * 16 + case when taken.expired then 11 else 2 end)
+    from taken, lease, clock
+    where runs.id = taken.run_id
+      and runs.status = 'queued'
+    returning runs.id, runs.project_id, runs.job_id, runs.attempt, runs.priority, runs.gated,
+        runs.concurrency_key, runs.lease_id, runs.queued_at, runs.expires_at, runs.metadata, runs.error,
+        runs.started_at, taken.ord
+), leased as (
+    insert into leases (id, worker_id, run_ids) overriding system value
+    select lease.id, :worker_id, array_agg(moved.id)
+    from moved, lease
+    where moved.lease_id is not null
+    group by lease.id
+), lost as (
+    insert into unsuccessful_runs (run_id, project_id, job_id, status)
+    select id, project_id, job_id, 'expired'
+    from moved
+    where lease_id is null
+)
+select moved.id, moved.project_id, moved.job_id, moved.attempt, moved.priority, moved.gated,
+    moved.concurrency_key, moved.lease_id, moved.metadata, moved.error, moved.ord, run_payloads.payload,
+    (extract(epoch from clock.at - moved.queued_at) * 1000)::bigint as waited_ms,
+    extract(epoch from moved.expires_at - clock.at)::float8 as expires_in,
+    jobs.revision as job_revision,
+    clock.micros as micros
+from moved
+cross join clock
+cross join told
+join run_payloads on run_payloads.run_id = moved.id
+join jobs on jobs.id = moved.job_id;

@@ -1,0 +1,72 @@
+"""Growing by months, and shrinking again."""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from strait_server.base.db.connection import Connection
+from strait_server.base.db.queries import load_queries
+from strait_server.work.queue.model import Keep
+
+SQL: Final = load_queries(__name__)
+
+
+class Swept(Struct, frozen=True):
+    """How many runs were deleted, and the last one looked at; None: the end was reached."""
+
+    deleted: int
+    last: UUID | None
+
+
+class Month(Struct, frozen=True):
+    """A month of runs: its suffix, like `2026_01`, and its bounds."""
+
+    name: str
+    begins_at: datetime
+    ends_at: datetime
+
+
+async def ensure_months(db: Connection) -> int:
+    """How many partitions were made."""
+    return await db.row(int, SQL["ensure_months"]) or 0
+
+
+async def retire(db: Connection, keep: Keep, *, after: UUID) -> Swept:
+    swept = await db.row(
+        Swept,
+        SQL["retire"],
+        after=after,
+        youngest_seconds=keep.youngest_seconds,
+        short_seconds=keep.short_seconds,
+        long_seconds=keep.long_seconds,
+    )
+    assert swept is not None  # noqa: S101 - a select without a table has a row
+    return swept
+
+
+async def oldest_month(db: Connection) -> Month | None:
+    return await db.row(Month, SQL["oldest_month"])
+
+
+async def is_spent(db: Connection, month: Month, keep: Keep) -> bool:
+    return bool(
+        await db.row(
+            bool,
+            SQL["is_spent"],
+            ends_at=month.ends_at,
+            oldest_seconds=keep.oldest_seconds,
+            forever=keep.long_seconds == 0,
+        )
+    )
+
+
+async def drop_month(db: Connection, month: Month) -> None:
+    """Inside a transaction. It stays when somebody is using it."""
+    await db.execute(SQL["name_month"], name=month.name)
+    await db.execute(SQL["drop_month"])
+
+
+async def forget_dropped(db: Connection, *, begins_at: datetime) -> int:
+    return await db.execute(SQL["forget_dropped"], begins_at=begins_at)

@@ -1,0 +1,48 @@
+"""Nouns of workers."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from msgspec import Struct
+
+from strait_server.work.queue.model import Status
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """How a worker works.
+
+    `worth` is a point of priority in microseconds of waiting. `partitions` are
+    the projects it serves, in turns, each as often as it stands there; none
+    means all. With `adaptive_bounds` the concurrency follows the load.
+    """
+
+    concurrency: int = 100
+    fairly: bool = False
+    partitions: tuple[str, ...] = ()
+    adaptive_bounds: tuple[int, int] | None = None
+    memory_threshold_pct: int = 0
+    worth: int = 3_600_000_000
+    largest_claim: int = 250
+    poll_every: timedelta = timedelta(seconds=5)
+    heartbeat_every: timedelta = timedelta(seconds=5)
+    stale_after: timedelta = timedelta(seconds=15)
+    drain_for: timedelta = timedelta(seconds=30)
+
+
+class Lost(Struct, frozen=True):
+    """A run in the hands of a worker that is gone."""
+
+    id: UUID
+    job_id: UUID
+    attempt: int
+    lease_id: int
+    status: Status
+    gated: bool
+    concurrency_key: str | None
+
+
+class Depth(Struct, frozen=True):
+    """How many runs are in a status."""
+
+    status: str
+    runs: int

@@ -1,0 +1,1 @@
+"""Where to look in the queue, and how much to take."""

@@ -1,0 +1,88 @@
+"""What the living do for the dead (behaviour 4.6, 8.4 #1 and #2; D1, D2).
+
+A worker is gone when its session lock is free at two looks a second apart, or
+when it has not extended its lease for `stale_after`. Runs it had not sent go
+back to the queue as they were; runs that were being executed are tried again
+if attempts are left, and `crashed` otherwise.
+"""
+
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from strait_server.base import ids
+from strait_server.base.clock import monotonic
+from strait_server.base.db.connection import Connection
+from strait_server.work.dispatch.service import verdicts
+from strait_server.work.jobs.service.definitions import Definition, Definitions
+from strait_server.work.queue import service as queue
+from strait_server.work.queue.model import Finished, Returned, Status
+from strait_server.work.workers import store
+from strait_server.work.workers.model import Lost, Policy
+
+LOOK_EVERY: Final = timedelta(seconds=0.6)
+_SURE_AFTER: Final = 1.0
+_GRACE_SECONDS: Final = 10.0
+_log = structlog.get_logger(__name__)
+
+
+class Recovery:
+    """The rescuer of one process; `step` belongs to the leader's loops."""
+
+    def __init__(self, definitions: Definitions, policy: Policy) -> None:
+        self._definitions = definitions
+        self._policy = policy
+        self._suspected: dict[UUID, float] = {}
+
+    async def step(self, db: Connection) -> int:
+        """Rescue the runs of workers that are surely gone. Answers how many runs."""
+        if await store.lately_started(db, seconds=_GRACE_SECONDS):
+            return 0  # every lock was lost with the server: let the workers come back first
+        now = monotonic()
+        absent = await store.absent(db)
+        self._suspected = {one: self._suspected.get(one, now) for one in absent}
+        rescued = 0
+        for worker_id, since in self._suspected.items():
+            if now - since >= _SURE_AFTER:
+                rescued += await self._rescue(db, worker_id)
+        return rescued
+
+    async def _rescue(self, db: Connection, worker_id: UUID) -> int:
+        async with db.transaction():
+            if not await store.take(db, worker_id):
+                return 0
+            rescued = 0
+            while lost := await store.lost(db, worker_id):
+                await self._settle(db, lost)
+                rescued += len(lost)
+            await store.drop_leases(db, worker_id)
+            await store.remove(db, worker_id)
+        _log.warning("worker gone, its runs rescued", worker_id=str(worker_id), runs=rescued)
+        return rescued
+
+    async def _settle(self, db: Connection, lost: list[Lost]) -> None:
+        finished: list[Finished] = []
+        returned: list[Returned] = []
+        for run in lost:
+            definition = await self._definitions.by_id(run.job_id)
+            match _settled(run, definition):
+                case Finished() as settled:
+                    finished.append(settled)
+                case Returned() as settled:
+                    returned.append(settled)
+        if finished:
+            await queue.finish(db, finished)
+        if returned:
+            await queue.requeue(db, returned, worth=self._policy.worth)
+
+
+def _settled(run: Lost, definition: Definition | None) -> Finished | Returned:
+    """Never sent: back to where it was. Being executed: as after any failed attempt."""
+    if definition is None:
+        return verdicts.system_failed(run, "job not found")
+    if run.status is Status.DEQUEUED:
+        return verdicts.put_back(run, definition)
+    outcome = verdicts.after_loss(run, definition, jitter=ids.uniform(-0.2, 0.2))
+    return verdicts.record(run, definition, outcome)

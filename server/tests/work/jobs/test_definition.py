@@ -1,0 +1,417 @@
+"""What a definition may say (api 9.3, 6.3; behaviour 4.1, 4.2, 2.11; traps T6b, T30, T80)."""
+
+import json
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from strait_server.base.errors import Invalid
+from strait_server.work.jobs.model import (
+    CloneJob,
+    CreateJob,
+    Job,
+    JobDefaults,
+    RateLimitKey,
+    UpdateJob,
+)
+from strait_server.work.jobs.rules import definition
+
+ID = UUID("01980000-0000-7000-8000-000000000001")
+OTHER_ID = UUID("01980000-0000-7000-8000-000000000002")
+DEFAULTS = JobDefaults()
+BLANK = definition.blank(ID, "p1", DEFAULTS)
+SOUND = {"name": "Resize", "slug": "resize", "endpoint_url": "https://svc.example/resize"}
+MANY = 2_147_483_647
+
+
+def said(kind=UpdateJob, /, **fields):
+    """Say something as callers do: in JSON."""
+    return msgspec.json.decode(json.dumps(fields).encode(), type=kind)
+
+
+def terms(**fields):
+    return definition.amended(BLANK, said(CreateJob, **{**SOUND, **fields}), DEFAULTS)
+
+
+def a_job(**fields):
+    return Job(
+        **msgspec.structs.asdict(terms(**fields)),
+        version=1,
+        version_id="ver_000000000000",
+        paused=False,
+        created_at=datetime(2026, 1, 5, tzinfo=UTC),
+        updated_at=datetime(2026, 1, 5, tzinfo=UTC),
+    )
+
+
+def refusal(**fields):
+    with pytest.raises(Invalid) as refused:
+        definition.check(terms(**fields))
+    return refused.value
+
+
+def problems(**fields):
+    return list(refusal(**fields).problems)
+
+
+def test_a_job_that_says_only_what_it_must_gets_the_defaults():
+    job = terms()
+
+    definition.check(job)
+    assert (job.max_attempts, job.timeout_secs) == (3, 300)
+    assert (job.retry_strategy, job.retry_priority_boost) == ("exponential", 1)
+    assert job.enabled
+    assert job.max_concurrency == 0
+
+
+def test_the_operator_decides_the_defaults():
+    defaults = JobDefaults(max_attempts=7, timeout_secs=60, max_concurrency=9)
+
+    job = definition.blank(ID, "p1", defaults)
+
+    assert (job.max_attempts, job.timeout_secs, job.max_concurrency) == (7, 60, 9)
+
+
+def test_everything_that_is_missing_is_told_at_once():
+    with pytest.raises(Invalid, match=r"^validation failed$") as refused:
+        definition.check(BLANK)
+
+    assert list(refused.value.problems) == [
+        "name: failed on 'required'",
+        "slug: failed on 'required'",
+        "endpoint_url: failed on 'required'",
+    ]
+
+
+def test_findings_of_every_kind_are_told_together():
+    found = problems(max_attempts=0, retry_strategy="random", timezone="Mars/Olympus", slug="batch")
+
+    assert found == [
+        "slug: is reserved",
+        "max_attempts: must be between 1 and 100",
+        "retry_strategy: must be one of exponential, linear, fixed, custom",
+        "timezone: must be the name of an IANA time zone",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "longest"),
+    [
+        ("name", 255),
+        ("slug", 128),
+        ("endpoint_url", 2048),
+        ("fallback_endpoint_url", 2048),
+        ("description", 10_000),
+    ],
+)
+def test_a_text_has_a_longest_length(field, longest):
+    definition.check(terms(**{field: "x" * longest}))
+
+    assert problems(**{field: "x" * (longest + 1)}) == [
+        f"{field}: must have at most {longest} characters"
+    ]
+
+
+def test_a_name_of_blanks_is_no_name():
+    assert problems(name="  ") == ["name: failed on 'required'"]
+
+
+@pytest.mark.parametrize(
+    ("field", "low", "high"),
+    [
+        ("max_attempts", 1, 100),
+        ("timeout_secs", 1, 86_400),
+        ("retry_priority_boost", 0, 10),
+        ("max_concurrency", 0, MANY),
+        ("max_concurrency_per_key", 0, MANY),
+        ("run_ttl_secs", 0, MANY),
+    ],
+)
+def test_a_number_has_bounds(field, low, high):
+    definition.check(terms(**{field: low}))
+    definition.check(terms(**{field: high}))
+
+    for value in (low - 1, high + 1, -(10**30), 10**30):
+        assert problems(**{field: value}) == [f"{field}: must be between {low} and {high}"]
+
+
+def test_a_poison_pill_threshold_of_zero_is_off():
+    assert terms(poison_pill_threshold=0).poison_pill_threshold is None
+    assert terms(poison_pill_threshold=1).poison_pill_threshold == 1
+    assert problems(poison_pill_threshold=-1) == [
+        f"poison_pill_threshold: must be between 1 and {MANY}"
+    ]
+
+
+@pytest.mark.parametrize("slug", ["resize", "Resize-2", "a", "a.b", "user:new", "0", "a~b_c"])
+def test_a_slug_can_stand_in_a_path(slug):
+    definition.check(terms(slug=slug))
+
+
+@pytest.mark.parametrize("slug", ["a/b", "a b", "-a", ".", "..", "ä", "a?", "a#b", "a%20", "a\n"])
+def test_a_slug_that_cannot_stand_in_a_path_is_refused(slug):
+    assert problems(slug=slug) == [
+        "slug: must consist of letters, digits and - _ . : ~, the first a letter or digit"
+    ]
+
+
+@pytest.mark.parametrize("slug", ["batch", "batch-enable", "batch-disable"])
+def test_a_slug_is_no_word_of_our_own_paths(slug):
+    assert problems(slug=slug) == ["slug: is reserved"]
+
+
+@pytest.mark.parametrize("slug", [str(ID), str(ID).upper(), ID.hex, ID.urn])
+def test_a_slug_does_not_look_like_an_id(slug):
+    assert problems(slug=slug) == ["slug: must not look like an id"]
+
+
+@pytest.mark.parametrize("strategy", ["exponential", "linear", "fixed"])
+def test_the_retry_strategies_are_accepted(strategy):
+    definition.check(terms(retry_strategy=strategy))
+
+
+def test_a_custom_retry_strategy_needs_its_delays():
+    """T30."""
+    definition.check(terms(retry_strategy="custom", retry_delays_secs=[5, 60]))
+
+    assert problems(retry_strategy="custom") == [
+        "retry_delays_secs: must not be empty when retry_strategy is custom"
+    ]
+    assert problems(retry_strategy="custom", retry_delays_secs=[]) == [
+        "retry_delays_secs: must not be empty when retry_strategy is custom"
+    ]
+
+
+def test_every_retry_delay_is_positive():
+    assert problems(retry_delays_secs=[1, 0, 5, -2]) == [
+        f"retry_delays_secs[1]: must be between 1 and {MANY}",
+        f"retry_delays_secs[3]: must be between 1 and {MANY}",
+    ]
+
+
+def test_there_are_at_most_as_many_retry_delays_as_attempts():
+    assert problems(retry_delays_secs=[1] * 101) == [
+        "retry_delays_secs: must have at most 100 entries"
+    ]
+
+
+def test_a_rate_limit_has_both_a_number_and_a_window():
+    definition.check(terms(rate_limit_max=5, rate_limit_window_secs=60))
+
+    assert problems(rate_limit_max=5) == [
+        "rate_limit_window_secs: must be positive when rate_limit_max is"
+    ]
+    assert problems(rate_limit_window_secs=60) == [
+        "rate_limit_max: must be positive when rate_limit_window_secs is"
+    ]
+
+
+def test_rate_limit_keys_are_named_and_positive():
+    job = terms(rate_limit_keys=[{"name": "user", "max": 5, "window_secs": 60}])
+
+    definition.check(job)
+    assert job.rate_limit_keys == (RateLimitKey(name="user", max=5, window_secs=60),)
+    assert problems(rate_limit_keys=[{"name": "", "max": 0, "window_secs": -1}]) == [
+        "rate_limit_keys[0].name: failed on 'required'",
+        f"rate_limit_keys[0].max: must be between 1 and {MANY}",
+        f"rate_limit_keys[0].window_secs: must be between 1 and {MANY}",
+    ]
+
+
+def test_tags_have_limits():
+    definition.check(terms(tags={"k" * 64: "v" * 256}))
+
+    assert problems(tags={str(n): "" for n in range(21)}) == ["tags: must have at most 20 entries"]
+    assert problems(tags={"team": "v" * 257}) == ["tags.team: must have at most 256 characters"]
+    assert problems(tags={"k" * 65: ""}) == [
+        f"tags.{'k' * 64}: the key must have 1 to 64 characters"
+    ]
+    assert problems(tags={"": ""}) == ["tags.: the key must have 1 to 64 characters"]
+
+
+def test_default_metadata_has_limits():
+    definition.check(terms(default_run_metadata={"k" * 128: "v" * 1024}))
+
+    assert problems(default_run_metadata={"region": "v" * 1025}) == [
+        "default_run_metadata.region: must have at most 1024 characters"
+    ]
+
+
+def test_default_metadata_leaves_our_own_keys_alone():
+    assert problems(default_run_metadata={"_error_hash": "x"}) == [
+        "default_run_metadata._error_hash: keys that start with _ are reserved"
+    ]
+
+
+@pytest.mark.parametrize("window", ["* 9-17 * * 1-5", "*/5 * * * *", "@hourly"])
+def test_an_execution_window_is_a_cron_expression(window):
+    definition.check(terms(execution_window_cron=window))
+
+
+@pytest.mark.parametrize("window", ["* 9-17 * *", "0 * * * * *", "61 * * * *", "0 0 30 2 *", "x"])
+def test_an_execution_window_that_never_opens_or_cannot_be_read_is_refused(window):
+    refused = refusal(execution_window_cron=window)
+
+    assert refused.message == "invalid execution_window_cron expression"
+    assert refused.problems[0].startswith("execution_window_cron: ")
+
+
+def test_an_execution_window_has_a_longest_length():
+    assert problems(execution_window_cron="1" * 257) == [
+        "execution_window_cron: must have at most 256 characters"
+    ]
+
+
+def test_a_bad_window_among_other_findings_is_one_of_them():
+    refused = refusal(execution_window_cron="x", max_attempts=0)
+
+    assert refused.message == "validation failed"
+    assert len(refused.problems) == 2
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kathmandu", "Etc/GMT+5"])
+def test_a_zone_of_the_iana_database_is_accepted(zone):
+    """T80."""
+    definition.check(terms(timezone=zone))
+
+
+@pytest.mark.parametrize(
+    "zone", ["Mars/Olympus", "America", "localtime", "../etc/passwd", "/etc/localtime", "x" * 70]
+)
+def test_any_other_zone_is_refused(zone):
+    """T80."""
+    assert problems(timezone=zone) == ["timezone: must be the name of an IANA time zone"]
+
+
+@pytest.mark.parametrize("field", ["payload_schema", "result_schema"])
+def test_a_schema_is_compiled_before_it_is_kept(field):
+    definition.check(terms(**{field: {"type": "object", "required": ["image"]}}))
+
+    (problem,) = problems(**{field: {"type": "thing"}})
+    assert problem.startswith(f"{field}: schema is not valid: ")
+    assert problems(**{field: []}) == [f"{field}: schema must be an object"]
+
+
+def test_a_schema_is_kept_as_it_was_written():
+    written = b'{"type":"object",  "required":["b","a"]}'
+
+    change = msgspec.json.decode(b'{"payload_schema":%b}' % written, type=UpdateJob)
+
+    assert definition.amended(BLANK, change, DEFAULTS).payload_schema == msgspec.Raw(written)
+
+
+def test_an_endpoint_secret_has_a_longest_length():
+    definition.check(terms(), secret="s" * 256)
+
+    with pytest.raises(Invalid) as refused:
+        definition.check(terms(), secret="s" * 257)
+    assert list(refused.value.problems) == ["endpoint_secret: must have at most 256 characters"]
+
+
+def test_what_is_not_said_stays():
+    job = a_job(description="makes thumbnails", tags={"team": "media"})
+
+    assert definition.changes(job, definition.amended(job, said(), DEFAULTS)) == set()
+
+
+def test_what_is_said_again_is_no_change():
+    job = a_job(tags={"b": "2", "a": "1"}, payload_schema={"type": "object"})
+    change = said(tags={"a": "1", "b": "2"}, payload_schema={"type": "object"}, max_attempts=3)
+
+    assert definition.changes(job, definition.amended(job, change, DEFAULTS)) == set()
+
+
+def test_changes_are_named():
+    job = a_job()
+    change = said(max_attempts=5, tags={"team": "media"}, enabled=False)
+
+    assert definition.changes(job, definition.amended(job, change, DEFAULTS)) == {
+        "max_attempts",
+        "tags",
+        "enabled",
+    }
+
+
+@pytest.mark.parametrize("nothing", ["", None])
+@pytest.mark.parametrize(
+    "field", ["description", "fallback_endpoint_url", "execution_window_cron", "timezone"]
+)
+def test_an_empty_text_clears_an_optional_field(field, nothing):
+    job = a_job(**{field: "UTC"})
+
+    assert getattr(definition.amended(job, said(**{field: nothing}), DEFAULTS), field) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "nothing"),
+    [
+        ("tags", {"team": "media"}, {}),
+        ("default_run_metadata", {"region": "eu"}, {}),
+        ("retry_delays_secs", [1, 2], []),
+        ("rate_limit_keys", [{"name": "user", "max": 5, "window_secs": 60}], []),
+        ("payload_schema", {"type": "object"}, None),
+    ],
+)
+def test_nothing_clears_a_list_a_map_and_a_schema(field, value, nothing):
+    job = a_job(**{field: value})
+
+    assert getattr(definition.amended(job, said(**{field: nothing}), DEFAULTS), field) is None
+
+
+def test_null_brings_a_number_back_to_its_default():
+    job = a_job(max_attempts=9, timeout_secs=10)
+
+    back = definition.amended(job, said(max_attempts=None, timeout_secs=None), DEFAULTS)
+
+    assert (back.max_attempts, back.timeout_secs) == (3, 300)
+
+
+def test_zero_is_a_limit_of_its_own_and_means_none():
+    """T6b: zero lifts a limit, it does not stop the job."""
+    job = a_job(max_concurrency=4)
+
+    lifted = definition.amended(job, said(max_concurrency=0), JobDefaults(max_concurrency=9))
+
+    definition.check(lifted)
+    assert lifted.max_concurrency == 0
+
+
+def test_a_required_field_cannot_be_cleared():
+    change = definition.amended(a_job(), said(name="", slug=None), DEFAULTS)
+
+    with pytest.raises(Invalid) as refused:
+        definition.check(change)
+    assert list(refused.value.problems) == [
+        "name: failed on 'required'",
+        "slug: failed on 'required'",
+    ]
+
+
+def test_a_patch_is_judged_with_what_it_leaves_in_place():
+    job = a_job(retry_strategy="custom", retry_delays_secs=[5])
+
+    with pytest.raises(Invalid, match="validation failed"):
+        definition.check(definition.amended(job, said(retry_delays_secs=[]), DEFAULTS))
+
+
+def test_a_copy_takes_over_every_term():
+    job = a_job(tags={"team": "media"}, max_concurrency=4, payload_schema={"type": "object"})
+
+    copy = definition.copied(job, OTHER_ID, CloneJob(name="Shrink", slug="shrink"))
+
+    assert definition.changes(job, copy) == {"id", "name", "slug"}
+    assert (copy.id, copy.name, copy.slug) == (OTHER_ID, "Shrink", "shrink")
+
+
+def test_a_copy_without_a_name_is_called_a_copy():
+    copy = definition.copied(a_job(), OTHER_ID, CloneJob())
+
+    assert (copy.name, copy.slug) == ("Resize (copy)", "resize-copy")
+
+
+def test_the_copy_of_a_long_name_still_fits():
+    job = a_job(name="n" * 255, slug="s" * 128)
+
+    definition.check(definition.copied(job, OTHER_ID, CloneJob(name="", slug="")))

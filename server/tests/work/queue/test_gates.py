@@ -1,0 +1,144 @@
+"""Concurrency limits hold exactly (behaviour 2.2 #5, #6; T6, T6b, D21)."""
+
+import asyncio
+
+import world
+
+from strait_server.base import ids
+from strait_server.work.queue import service as queue
+from strait_server.work.queue.model import Appetite, Status
+
+
+async def test_no_more_runs_are_claimable_than_the_job_allows(db):
+    job = await world.a_job(db, max_concurrency=3)
+    await world.queued(db, job, 10)
+
+    assert len(await world.claim(db, 100)) == 3
+    assert await world.claim(db, 100) == []
+
+
+async def test_a_finished_run_lets_the_next_one_in(db):
+    job = await world.a_job(db, max_concurrency=1)
+    first, second = await world.queued(db, job, 2)
+    [claimed] = await world.claim(db, 10)
+
+    await world.complete(db, claimed)
+
+    assert claimed.id == first.id
+    assert [run.id for run in await world.claim(db, 10)] == [second.id]
+
+
+async def test_zero_means_no_limit(db):
+    """T6b."""
+    job = await world.a_job(db, max_concurrency=0, max_concurrency_per_key=0)
+    await world.queued(db, job, 30, concurrency_key="k")
+
+    assert len(await world.claim(db, 100)) == 30
+
+
+async def test_a_key_is_limited_over_all_jobs_of_the_project(db):
+    one, other = [await world.a_job(db, max_concurrency_per_key=2) for _ in range(2)]
+    await world.queued(db, one, 2, concurrency_key="customer")
+    await world.queued(db, other, 2, concurrency_key="customer")
+
+    assert len(await world.claim(db, 100)) == 2
+
+
+async def test_runs_waiting_for_a_busy_key_leave_the_job_to_others(db):
+    job = await world.a_job(db, max_concurrency=5, max_concurrency_per_key=1)
+    await world.queued(db, job, 20, concurrency_key="busy")
+    await world.queued(db, job, 4, concurrency_key=None)
+
+    claimed = await world.claim(db, 100)
+
+    assert len(claimed) == 5
+    assert sum(run.concurrency_key == "busy" for run in claimed) == 1
+
+
+async def test_canceling_a_run_gives_its_place_to_the_next(db):
+    job = await world.a_job(db, max_concurrency=1)
+    first, second = await world.queued(db, job, 2)
+
+    await world.cancel(db, first.id)
+
+    assert [run.id for run in await world.claim(db, 10)] == [second.id]
+
+
+async def test_a_run_expired_in_the_claim_gives_its_place_back(db):
+    job = await world.a_job(db, max_concurrency=1)
+    first, second = await world.queued(db, job, 2)
+    await world.expire(db, first)
+
+    await world.claim(db, 10)
+
+    assert [run.id for run in await world.claim(db, 10)] == [second.id]
+
+
+async def test_a_new_limit_counts_the_runs_that_are_under_way(db):
+    job = await world.a_job(db)
+    await world.queued(db, job, 6)
+    claimed = await world.claim(db, 1) + await world.claim(db, 1)
+    await world.change_job(db, job, max_concurrency=3)
+
+    await queue.regate(db, job.id, worth=world.WORTH)
+
+    assert len(await world.claim(db, 100)) == 1
+    await world.complete(db, claimed[0])  # its worker does not know of the limit
+    assert len(await world.claim(db, 100)) == 1
+
+
+async def test_lifting_a_limit_frees_who_waited(db):
+    job = await world.a_job(db, max_concurrency=1)
+    await world.queued(db, job, 5)
+    await world.change_job(db, job, max_concurrency=0)
+
+    await queue.regate(db, job.id, worth=world.WORTH)
+
+    assert len(await world.claim(db, 100)) == 5
+
+
+async def test_a_paused_job_keeps_its_runs_queued_until_it_is_resumed(db):
+    job = await world.a_job(db)
+    await world.queued(db, job, 3)
+    await world.change_job(db, job, paused=True)
+    await queue.regate(db, job.id, worth=world.WORTH)
+
+    assert await world.claim(db, 100) == []
+    assert await world.statuses(db) == {Status.QUEUED: 3}
+
+    await world.change_job(db, job, paused=False)
+    await queue.regate(db, job.id, worth=world.WORTH)
+    assert len(await world.claim(db, 100)) == 3
+
+
+async def test_limits_hold_at_every_instant_under_eight_claimers(database):
+    """T6, D21: after every claim and every release, at most three are active."""
+    async with database.connection() as db:
+        job = await world.a_job(db, max_concurrency=3, max_concurrency_per_key=2)
+        for key in ("a", "b", "c"):
+            await world.queued(db, job, 40, concurrency_key=key)
+    most = 0
+    done = 0
+
+    async def claimer():
+        nonlocal most, done
+        async with database.connection() as db:
+            worker_id = ids.new_id()
+            while done < 120:
+                batch = await queue.claim(
+                    db, worker_id, Appetite(size=50), floors=[0] * 11, worth=world.WORTH
+                )
+                active = await world.active(db, job)
+                most = max(most, *active.values(), 0) if active else most
+                assert sum(active.values()) <= 3, active
+                assert all(count <= 2 for count in active.values()), active
+                for run in batch:
+                    await world.complete(db, run)
+                done += len(batch)
+
+    await asyncio.wait_for(asyncio.gather(*(claimer() for _ in range(8))), 60)
+
+    assert most > 0
+    async with database.connection() as db:
+        assert await world.count(db, "slots") == 0
+        assert await world.count(db, "blocked") == 0
