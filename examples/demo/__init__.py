@@ -1,0 +1,1 @@
+"""Strait in a minute: runs that succeed, retry, die and come back."""

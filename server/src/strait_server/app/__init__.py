@@ -1,0 +1,1 @@
+"""The top: processes, and the tables that describe the whole system."""

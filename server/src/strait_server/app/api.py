@@ -1,0 +1,135 @@
+"""The API of a process: the edge around the express lane around Litestar."""
+
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Final, TypeAlias, cast
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.params import SkipValidation
+
+from strait_server.app.authentication import Authentication, Gate
+from strait_server.app.express import Express
+from strait_server.app.lifespan import Services, version
+from strait_server.app.routes import FACES, ROUTERS
+from strait_server.base.db.connection import Connection
+from strait_server.base.http.clients import Proxies
+from strait_server.base.http.edge import Edge, Rules
+from strait_server.base.http.exchange import App, Holder, exchange_of
+from strait_server.base.http.faces import CONTEXT
+from strait_server.base.http.framework import Blank, JSONRequest, refuse
+from strait_server.base.http.guards import LIMITS
+from strait_server.base.http.headers import Cors
+from strait_server.base.http.limits import AddressLimits, Limiter, Rate
+from strait_server.base.http.openapi import describe
+from strait_server.base.http.pages import PageRequest, read_page
+from strait_server.base.http.params import FromQuery
+from strait_server.base.http.reference import make_router
+from strait_server.base.http.schemas import Document
+from strait_server.base.settings import Settings
+
+_TITLE: Final = "Strait API"
+_DESCRIPTION: Final = "Background jobs, workflows and AI-agent runs on PostgreSQL."
+_TRIGGER_BODY: Final = 6 * 1024 * 1024
+_Anybody: TypeAlias = NamedDependency[SkipValidation[Holder | None]]
+
+
+def build(services: Services) -> Edge:
+    """Put the layers around each other: edge, express lane, Litestar with its guard and routes."""
+    settings = services.settings
+    limiter = Limiter()
+    gate = Gate(services.keyring, services.tokens, settings.internal_secret, limiter)
+    limits = AddressLimits(
+        limiter,
+        everything=Rate(settings.rate_limit_requests, settings.rate_limit_window.total_seconds()),
+        triggers=Rate(
+            settings.trigger_rate_limit_requests,
+            settings.trigger_rate_limit_window.total_seconds(),
+        ),
+    )
+    app = Litestar(
+        [*ROUTERS, make_router(document)],
+        guards=[Authentication(gate)],
+        dependencies=_dependencies(services),
+        exception_handlers={Exception: refuse},
+        request_class=JSONRequest,
+        request_max_body_size=None,  # the edge counts
+        state=State({CONTEXT: services, LIMITS: limits}, deep_copy=False),
+        openapi_config=None,
+        logging_config=None,
+    )
+    lane = Express(cast("App", app), FACES, context=services, gate=gate, limits=limits)
+    return Edge(lane, _rules(settings), metrics=services.metrics.http, limits=limits)
+
+
+def document() -> Document:
+    """Describe the routes, with an application that serves nothing."""
+    return describe(
+        Litestar(
+            list(ROUTERS),
+            dependencies=_dependencies(None),
+            request_class=JSONRequest,
+            plugins=[Blank()],
+            openapi_config=OpenAPIConfig(
+                title=_TITLE,
+                version=version(),
+                description=_DESCRIPTION,
+                render_plugins=[JsonRenderPlugin()],
+                use_handler_docstrings=True,
+            ),
+            logging_config=None,
+        )
+    )
+
+
+def _dependencies(services: Services | None) -> dict[str, Provide]:
+    """List what routes may ask for by name: every field of the services, and these.
+
+    The document needs the names only.
+    """
+
+    async def lend_connection(actor: _Anybody) -> AsyncIterator[Connection]:
+        del actor  # asked for, so that the connection is taken last and for the shortest time
+        if services is not None:
+            async with services.database.connection() as db:
+                yield db
+
+    def actor_of(request: JSONRequest) -> Holder | None:
+        return exchange_of(request.scope).actor
+
+    def page_of(
+        limit: FromQuery[str | None] = None, cursor: FromQuery[str | None] = None
+    ) -> PageRequest:
+        return read_page(limit, cursor)
+
+    def part(read: Callable[[], object]) -> Provide:
+        def itself() -> object:
+            return read()
+
+        return Provide(itself, sync_to_thread=False)
+
+    return {
+        "db": Provide(lend_connection),
+        "actor": Provide(actor_of, sync_to_thread=False),
+        "page": Provide(page_of, sync_to_thread=False),
+        **{name: part(partial(getattr, services, name)) for name in Services.__struct_fields__},
+    }
+
+
+def _rules(settings: Settings) -> Rules:
+    usual = settings.max_request_body_size
+    largest = max(usual, _TRIGGER_BODY)
+
+    def body_limit(path: str) -> int:
+        """Let triggers be longer: payloads have a limit of their own (api 1.2)."""
+        return largest if path.startswith("/v1/jobs/") and "/trigger" in path else usual
+
+    return Rules(
+        timeout_seconds=settings.request_timeout.total_seconds(),
+        body_limit=body_limit,
+        proxies=Proxies(settings.trusted_proxies),
+        cors=Cors(settings.cors_allowed_origins, credentials=settings.cors_allow_credentials),
+    )

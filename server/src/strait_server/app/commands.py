@@ -1,0 +1,211 @@
+"""What an operator can ask of the server itself: serve, dev, migrate, config check.
+
+The command line calls these; they speak to no other server.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+import structlog
+import uvloop
+from msgspec import Struct
+
+from strait_server.app import everything, local_secrets, processes, starter
+from strait_server.base.db.embedded import server as embedded
+from strait_server.base.db.migrations import runner
+from strait_server.base.db.migrations.files import load_migrations
+from strait_server.base.errors import Invalid, Unavailable
+from strait_server.base.settings import Settings, describe, warnings
+from strait_server.base.settings.sources import SettingsError, find_file
+from strait_server.base.telemetry import logs
+
+_log = structlog.get_logger(__name__)
+_CONNECT_SECONDS: Final = 10.0
+_FOLDER_MODE: Final = 0o711  # the embedded server's user must be able to pass through
+
+
+class ConfigReport(Struct, frozen=True):
+    """The effective settings, secrets masked, and what is wrong with them."""
+
+    rows: list[dict[str, str]]
+    problems: list[str]
+
+
+def serve(
+    mode: str | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    database_url: str | None = None,
+    processes: int = 1,
+) -> int:
+    """Serve until a signal says otherwise. Answers the exit code: 0 after a clean drain.
+
+    Raises `Invalid` for settings that cannot be, all of them named, before
+    anything is started.
+    """
+    flags = {"MODE": mode, "HOST": host, "DATABASE_URL": database_url}
+    given = {name: value for name, value in flags.items() if value is not None}
+    if port is not None:
+        given["PORT"] = str(port)
+    return _serve({**os.environ, **given}, processes=processes)
+
+
+def dev(port: int | None = None) -> int:
+    """Serve for a developer: readable logs, private endpoints allowed, a key printed once."""
+    environ = {"LOG_FORMAT": "text", "ALLOW_PRIVATE_ENDPOINTS": "true", **os.environ}
+    if port is not None:
+        environ["PORT"] = str(port)
+    return _serve(environ, processes=1, prepared=starter.greet)
+
+
+def migrate(database_url: str | None = None, *, check: bool = False) -> int:
+    """Bring the schema up to date, or with `check` only say whether it is: then 1 if not."""
+    environ = dict(os.environ)
+    if database_url is not None:
+        environ["DATABASE_URL"] = database_url
+    with _database(environ) as settings:
+        return uvloop.run(_migrate(settings, check=check))
+
+
+def config_check() -> ConfigReport:
+    """Return the effective settings of this environment, and every problem with them."""
+    environ = dict(os.environ)
+    try:
+        settings = _load(environ, _local(environ))
+    except Invalid as error:
+        return ConfigReport([], list(error.problems))
+    rows = [
+        {"name": line.name, "value": line.value, "source": str(line.source), "help": line.help}
+        for line in describe(settings)
+    ]
+    return ConfigReport(rows, [])
+
+
+def _serve(
+    environ: Mapping[str, str],
+    *,
+    processes: int,
+    prepared: Callable[[Settings], None] | None = None,
+) -> int:
+    with _database(environ) as settings:
+        uvloop.run(_prepare_schema(settings))
+        if prepared is not None:
+            prepared(settings)
+        if processes > 1:
+            return _many(settings, environ, processes)
+        return uvloop.run(everything.run(settings))
+
+
+def _many(settings: Settings, environ: Mapping[str, str], count: int) -> int:
+    given = {
+        **environ,
+        "DATABASE_URL": settings.database_url,
+        "INTERNAL_SECRET": settings.internal_secret,
+        "JWT_SIGNING_KEY": settings.jwt_signing_key,
+        "MIGRATION_MODE": "validate",
+    }
+    if settings.encryption_key is not None:
+        given["ENCRYPTION_KEY"] = settings.encryption_key.hex()
+    return processes.supervise(
+        [sys.executable, "-m", "strait_server"], given, count=count, shares_port=True
+    )
+
+
+@contextmanager
+def _database(environ: Mapping[str, str]) -> Iterator[Settings]:
+    """Return the settings and a database: the one they name, or an embedded one meanwhile."""
+    local = _local(environ)
+    settings = _load(environ, local)
+    logs.configure(settings.log_level, settings.log_format)
+    for warning in warnings(settings):
+        _log.warning(warning)
+    if settings.database_url:
+        yield settings
+        return
+    folder = Path(environ.get("DATA_DIR") or settings.data_dir) / "postgres"
+    server = embedded.start(folder, log=_say)
+    if server.notice:
+        _say(server.notice)
+    keeper = embedded_keeper(server)
+    try:
+        yield _load({**environ, "DATABASE_URL": server.dsn}, local)
+    finally:
+        keeper()
+        server.stop()
+
+
+def embedded_keeper(server: embedded.EmbeddedServer) -> Callable[[], None]:
+    """Bring the embedded server back when it dies. Call the answer to stop looking after it."""
+    return processes.every(1.0, lambda: _revive(server))
+
+
+def _revive(server: embedded.EmbeddedServer) -> None:
+    if server.revive():
+        _log.warning("embedded PostgreSQL had died and was started again", pid=server.pid)
+
+
+def _local(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Made-up secrets, where the database is embedded and this machine is all there is."""
+    if environ.get("DATABASE_URL"):
+        return {}
+    folder = Path(environ.get("DATA_DIR") or ".strait")
+    folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    return local_secrets.kept_in(folder)
+
+
+def _load(environ: Mapping[str, str], defaults: Mapping[str, str]) -> Settings:
+    path = find_file(environ, Path.cwd())
+    try:
+        return Settings.load(environ, path.read_bytes() if path else None, defaults=defaults)
+    except SettingsError as error:
+        raise Invalid("the configuration is not valid", problems=error.problems) from error
+
+
+async def _prepare_schema(settings: Settings) -> None:
+    raw = await _connect(settings)
+    try:
+        done = await runner.prepare(
+            raw,
+            load_migrations(),
+            mode=runner.Mode(settings.migration_mode),
+            lock_seconds=settings.migration_lock_timeout.total_seconds(),
+        )
+    finally:
+        await raw.close()
+    if done.applied:
+        _log.info("schema migrated", applied=len(done.applied), newest=done.applied[-1])
+
+
+async def _migrate(settings: Settings, *, check: bool) -> int:
+    raw = await _connect(settings)
+    try:
+        files = load_migrations()
+        if check:
+            waiting = await runner.pending(raw, files)
+            _say(
+                f"{len(waiting)} migrations are pending" if waiting else "the schema is up to date"
+            )
+            return 1 if waiting else 0
+        lock_seconds = settings.migration_lock_timeout.total_seconds()
+        applied = await runner.migrate(raw, files, lock_seconds=lock_seconds)
+        _say(f"applied {len(applied)} migrations" if applied else "the schema is up to date")
+        return 0
+    finally:
+        await raw.close()
+
+
+async def _connect(settings: Settings) -> asyncpg.Connection:
+    try:
+        return await asyncpg.connect(settings.database_url, timeout=_CONNECT_SECONDS)
+    except (TimeoutError, OSError, asyncpg.PostgresError) as error:
+        raise Unavailable(f"the database does not answer: {error}") from error
+
+
+def _say(line: str) -> None:
+    logging.getLogger("strait").info(line)

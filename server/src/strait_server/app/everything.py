@@ -1,0 +1,130 @@
+"""One process of Strait: the API, a worker, or both (design 6).
+
+The first SIGINT or SIGTERM drains: the API takes no new connections, the
+worker claims nothing more and finishes what it has sent, and what is known is
+written. A second one ends the process at once.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Final
+
+import structlog
+import uvicorn
+
+from strait_server.app.api import build
+from strait_server.app.lifespan import Services, living
+from strait_server.app.worker import working
+from strait_server.base.settings import Mode, Settings
+
+_BACKLOG: Final = 2048
+_GRACE_SECONDS: Final = 10
+_KEEP_ALIVE_SECONDS: Final = 75
+_HEAD_BYTES: Final = 64 * 1024
+_log = structlog.get_logger(__name__)
+
+
+async def run(settings: Settings) -> int:
+    """Be a process until told to stop. Answers the exit code."""
+    stop = asyncio.Event()
+    with _signals(stop):
+        async with AsyncExitStack() as stack:
+            services = await stack.enter_async_context(living(settings))
+            if settings.mode in {Mode.ALL, Mode.WORKER}:
+                await stack.enter_async_context(working(services))
+            await stack.enter_async_context(_hearing(services))
+            if settings.mode in {Mode.ALL, Mode.API}:
+                await stack.enter_async_context(answering(services))
+            _log.info("ready", mode=str(settings.mode), pid=os.getpid())
+            await stop.wait()
+            services.metrics.shutdowns.add(1, "signal")
+            _log.info("stopping")
+    _log.info("stopped")
+    return 0
+
+
+@asynccontextmanager
+async def answering(services: Services) -> AsyncIterator[None]:
+    """Answer HTTP as long as the block lasts; on leaving, finish what was begun."""
+    settings = services.settings
+    config = uvicorn.Config(
+        build(services),
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        h11_max_incomplete_event_size=_HEAD_BYTES,
+    )
+    listening = _listen(settings)
+    server = _Door(config)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    host, port = listening.getsockname()[:2]
+    _log.info("answering", host=host, port=port)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@asynccontextmanager
+async def _hearing(services: Services) -> AsyncIterator[None]:
+    """Hear what other processes say, after everybody has subscribed."""
+    hearing = asyncio.create_task(services.listener.run())
+    try:
+        yield
+    finally:
+        hearing.cancel()
+        await asyncio.wait([hearing])
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if os.environ.get("STRAIT_SHARED_PORT"):
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listening.bind((settings.host, settings.port))
+    listening.setblocking(False)  # noqa: FBT003 - that is its signature
+    return listening
+
+
+class _Door(uvicorn.Server):
+    """uvicorn without its own ideas about signals."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+
+    def heard() -> None:
+        if stop.is_set():
+            _log.warning("second signal, ending at once")
+            sys.stdout.flush()
+            os._exit(1)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, heard)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

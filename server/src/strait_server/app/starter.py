@@ -1,0 +1,47 @@
+"""A developer's first project and key, so that `strait dev` can be used at once."""
+
+import sys
+
+import asyncpg
+import uvloop
+
+from strait_server.base.db.connection import Connection, prepare_types
+from strait_server.base.settings import Settings
+from strait_server.tenancy.access.model import EVERYTHING, Actor, ActorType, NewKey
+from strait_server.tenancy.access.service import keys
+from strait_server.tenancy.projects import service as projects
+
+PROJECT = "dev"
+
+
+def greet(settings: Settings) -> None:
+    """Make the project `dev` if it is not there, and print a new key for it: once, here only."""
+    key = uvloop.run(_first_key(settings))
+    sys.stdout.write(
+        f"\n  Strait for development: http://{settings.host}:{settings.port}\n"
+        f"  project {PROJECT}, API key (shown once):\n\n  {key}\n\n"
+    )
+    sys.stdout.flush()
+
+
+async def _first_key(settings: Settings) -> str:
+    raw = await asyncpg.connect(settings.database_url)
+    try:
+        await prepare_types(raw)
+        return await _make(Connection(raw))
+    finally:
+        await raw.close()
+
+
+async def _make(db: Connection) -> str:
+    actor = Actor(
+        id="internal",
+        type=ActorType.INTERNAL,
+        project_id=PROJECT,
+        scopes=frozenset({EVERYTHING}),
+    )
+    await projects.save(db, actor, PROJECT, org_id=PROJECT, name="Development")
+    made = await keys.create(
+        db, actor, NewKey(project_id=PROJECT, name="development", scopes=(EVERYTHING,))
+    )
+    return made.key
