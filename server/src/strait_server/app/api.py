@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import Final, TypeAlias, cast
+from typing import Annotated, Final, TypeAlias, cast
 
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.params import SkipValidation
+from litestar.params import QueryParameter, SkipValidation
 
 from strait_server.app.authentication import Authentication, Gate
 from strait_server.app.express import Express
@@ -25,15 +25,22 @@ from strait_server.base.http.guards import LIMITS
 from strait_server.base.http.headers import Cors
 from strait_server.base.http.limits import AddressLimits, Limiter, Rate
 from strait_server.base.http.openapi import describe
-from strait_server.base.http.pages import PageRequest, read_page
-from strait_server.base.http.params import FromQuery
+from strait_server.base.http.pages import DEFAULT_LIMIT, MAX_LIMIT, PageRequest, read_page
 from strait_server.base.http.reference import make_router
 from strait_server.base.http.schemas import Document
 from strait_server.base.settings import Settings
+from strait_server.base.telemetry.access_log import AccessLog
 
 _TITLE: Final = "Strait API"
 _DESCRIPTION: Final = "Background jobs, workflows and AI-agent runs on PostgreSQL."
 _TRIGGER_BODY: Final = 6 * 1024 * 1024
+_LIMIT_SCHEMA: Final = {"type": "integer", "minimum": 1, "default": DEFAULT_LIMIT}
+_LIMIT_WORDS: Final = f"How many rows at most. More than {MAX_LIMIT} count as {MAX_LIMIT}."
+_CURSOR_WORDS: Final = "The `next_cursor` of the page before."
+_Limit: TypeAlias = Annotated[
+    str | None, QueryParameter(schema_extra=_LIMIT_SCHEMA, description=_LIMIT_WORDS)
+]
+_Cursor: TypeAlias = Annotated[str | None, QueryParameter(description=_CURSOR_WORDS)]
 _Anybody: TypeAlias = NamedDependency[SkipValidation[Holder | None]]
 
 
@@ -62,7 +69,13 @@ def build(services: Services) -> Edge:
         logging_config=None,
     )
     lane = Express(cast("App", app), FACES, context=services, gate=gate, limits=limits)
-    return Edge(lane, _rules(settings), metrics=services.metrics.http, limits=limits)
+    return Edge(
+        lane,
+        _rules(settings),
+        metrics=services.metrics.http,
+        limits=limits,
+        access_log=AccessLog(settings.log_level, settings.log_format),
+    )
 
 
 def document() -> Document:
@@ -100,9 +113,7 @@ def _dependencies(services: Services | None) -> dict[str, Provide]:
     def actor_of(request: JSONRequest) -> Holder | None:
         return exchange_of(request.scope).actor
 
-    def page_of(
-        limit: FromQuery[str | None] = None, cursor: FromQuery[str | None] = None
-    ) -> PageRequest:
+    def page_of(limit: _Limit = None, cursor: _Cursor = None) -> PageRequest:
         return read_page(limit, cursor)
 
     def part(read: Callable[[], object]) -> Provide:

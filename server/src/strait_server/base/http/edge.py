@@ -9,15 +9,13 @@ become a 503. A stream may last.
 """
 
 import asyncio
-import logging
 import re
 from collections.abc import Callable
 from typing import Final
 
-import structlog
 from msgspec import Struct
 
-from strait_server.base.clock import monotonic, unix
+from strait_server.base.clock import monotonic, now, unix
 from strait_server.base.errors import Invalid, Unavailable
 from strait_server.base.http import headers
 from strait_server.base.http.bodies import check_size
@@ -38,6 +36,7 @@ from strait_server.base.http.limits import AddressLimits
 from strait_server.base.http.params import without_array_marks
 from strait_server.base.http.problems import Disconnected, render
 from strait_server.base.ids import new_id
+from strait_server.base.telemetry.access_log import Access, AccessLog, clean, clean_agent
 from strait_server.base.telemetry.metrics import HttpMetrics
 from strait_server.base.telemetry.redaction import redact_query
 
@@ -45,7 +44,6 @@ _SANE_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _SERVER_ERROR: Final = 500
 _CLIENT_ERROR: Final = 400
 _UNANSWERED: Final = 499  # the client or the server went away meanwhile
-_log = structlog.get_logger(__name__)
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -61,12 +59,19 @@ class Edge:
     """The outermost ASGI application of the API."""
 
     def __init__(
-        self, app: App, rules: Rules, *, metrics: HttpMetrics, limits: AddressLimits
+        self,
+        app: App,
+        rules: Rules,
+        *,
+        metrics: HttpMetrics,
+        limits: AddressLimits,
+        access_log: AccessLog,
     ) -> None:
         self._app = app
         self._rules = rules
         self._metrics = metrics
         self._limits = limits
+        self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -80,8 +85,10 @@ class Edge:
         finally:
             self._metrics.inflight.add(-1)
             seconds = monotonic() - started
-            self._metrics.duration.observe((seconds,), str(passage.status or _UNANSWERED))
-            _log_access(passage, scope, seconds)
+            status = passage.status or _UNANSWERED
+            self._metrics.duration.observe((seconds,), str(status))
+            if self._access_log.wants(level := _level_of(status)):
+                self._access_log.note(_access(passage, scope, seconds, level))
 
     def _open(self, scope: Scope) -> Exchange:
         """Find out about the request, before anything else happens to it."""
@@ -191,30 +198,28 @@ def _announced(exchange: Exchange) -> int:
     return int(length) if length.isdigit() else 0
 
 
-def _log_access(passage: _Passage, scope: Scope, seconds: float) -> None:
-    exchange, status = passage.exchange, passage.status or _UNANSWERED
-    level = _level_of(status)
-    if not _log.is_enabled_for(level):
-        return
-    _log.log(
-        level,
-        "request",
+def _access(passage: _Passage, scope: Scope, seconds: float, level: str) -> Access:
+    exchange, query_string = passage.exchange, scope["query_string"]
+    actor = exchange.actor
+    return Access(
+        time=now(),
+        level=level,
         method=scope["method"],
-        path=scope["path"],
-        status=status,
+        path=clean(scope["path"]),
+        status=passage.status or _UNANSWERED,
         duration_ms=round(seconds * 1000, 2),
         bytes=passage.sent,
         remote_addr=exchange.address,
-        user_agent=exchange.headers.get(b"user-agent", b"").decode("latin-1"),
+        user_agent=clean_agent(exchange.headers.get(b"user-agent", b"").decode("latin-1")),
         request_id=exchange.request_id,
-        query=redact_query(scope["query_string"].decode("latin-1")),
+        query=redact_query(query_string.decode("latin-1")) if query_string else "",
         content_length=_announced(exchange),
-        actor_id=exchange.actor.id if exchange.actor else None,
-        project_id=exchange.actor.project_id if exchange.actor else None,
+        actor_id=actor.id if actor else None,
+        project_id=actor.project_id if actor else None,
     )
 
 
-def _level_of(status: int) -> int:
+def _level_of(status: int) -> str:
     if status >= _SERVER_ERROR:
-        return logging.ERROR
-    return logging.WARNING if status >= _CLIENT_ERROR else logging.INFO
+        return "error"
+    return "warn" if status >= _CLIENT_ERROR else "info"

@@ -34,7 +34,7 @@ _FAILURES: Final = (
 )
 
 
-class Status(StrEnum):
+class ComponentStatus(StrEnum):
     UP = "up"
     DOWN = "down"
     DEGRADED = "degraded"
@@ -52,7 +52,7 @@ class Component(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing we stand on. `error` is told to our own services only."""
 
     name: str
-    status: Status
+    status: ComponentStatus
     latency_ms: int
     error: str = ""
 
@@ -64,13 +64,13 @@ class Liveness(Struct, frozen=True, kw_only=True, omit_defaults=True):
     edition: str
     version: str
     uptime_seconds: int
-    subsystems: dict[str, Status] | None = None
+    subsystems: dict[str, ComponentStatus] | None = None
 
 
 class Readiness(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether requests can be served. The last four are there when they cannot."""
 
-    status: Status
+    status: ComponentStatus
     components: Sequence[Component]
     error: str = ""
     code: str = ""
@@ -112,12 +112,14 @@ class Health:
                 self._looked_at = monotonic()
         return self._components
 
-    def overall(self, components: Sequence[Component]) -> Status:
+    def overall(self, components: Sequence[Component]) -> ComponentStatus:
         """Down with a critical one, degraded with any other."""
-        down = {component.name for component in components if component.status is Status.DOWN}
+        down = {
+            component.name for component in components if component.status is ComponentStatus.DOWN
+        }
         if any(check.critical and check.name in down for check in self._checks):
-            return Status.DOWN
-        return Status.DEGRADED if down else Status.UP
+            return ComponentStatus.DOWN
+        return ComponentStatus.DEGRADED if down else ComponentStatus.UP
 
 
 async def _look(check: Check) -> Component:
@@ -129,7 +131,7 @@ async def _look(check: Check) -> Component:
         error = str(failure) or type(failure).__name__
     return Component(
         name=check.name,
-        status=Status.DOWN if error else Status.UP,
+        status=ComponentStatus.DOWN if error else ComponentStatus.UP,
         latency_ms=round((monotonic() - began) * 1000),
         error=error,
     )
@@ -145,7 +147,7 @@ async def get_health(
     actor = exchange_of(request.scope).actor
     told = actor is not None and actor.is_internal
     return Liveness(
-        status=Life.OK if overall is Status.UP else Life(overall),
+        status=Life.OK if overall is ComponentStatus.UP else Life(overall),
         edition=health.edition,
         version=health.version,
         uptime_seconds=health.uptime_seconds,
@@ -168,7 +170,7 @@ async def get_readiness(
     exchange = exchange_of(request.scope)
     if exchange.actor is None or not exchange.actor.is_internal:
         components = [structs.replace(component, error="") for component in components]
-    if overall is not Status.DOWN:
+    if overall is not ComponentStatus.DOWN:
         return Response(Readiness(status=overall, components=components))
     message = "not ready"
     down = Readiness(

@@ -16,7 +16,7 @@ from litestar.routes import HTTPRoute
 
 from strait_server.base.http.faces import Face
 from strait_server.base.http.guards import Credentials, Requires, credentials_of
-from strait_server.base.http.schemas import Document, Schemas, given_by, taken_by
+from strait_server.base.http.schemas import Document, Schemas, given_by, published, taken_by
 
 _JSON: Final = "application/json"
 _BEARER: Final = {"bearerAuth": list[str]()}
@@ -86,7 +86,7 @@ def describe(app: Litestar) -> Document:
         if handler.resolve_include_in_schema()
     ]
     document: Document = app.openapi_schema.to_schema()
-    schemas = Schemas([handler for _, _, handler in found])
+    schemas = Schemas()
     for path, method, handler in found:
         operation = document["paths"][path][method.lower()]
         document["paths"][path][method.lower()] = _Operation(
@@ -123,7 +123,7 @@ class _Operation:
         described: Document = {
             "operationId": name,
             "summary": _sentence(name),
-            "description": self._found.get("description", ""),
+            "description": published(self._found.get("description", "")),
             "tags": self._found.get("tags", []),
             "security": list(_SECURITY[self._credentials]),
         }
@@ -204,7 +204,11 @@ def _name(status: int) -> str:
 def _plain(parameter: Document) -> Document:
     """Leave out what only repeats the defaults of the format."""
     noise = ("deprecated", "allowEmptyValue", "allowReserved", "description")
-    return {key: value for key, value in parameter.items() if value or key not in noise}
+    plain = {key: value for key, value in parameter.items() if value or key not in noise}
+    schema: Document = plain["schema"]
+    some = [part for part in schema.pop("oneOf", ()) if part != {"type": "null"}]
+    plain["schema"] = {**(some[0] if len(some) == 1 else {"anyOf": some} if some else {}), **schema}
+    return plain
 
 
 def _sentence(operation_id: str) -> str:

@@ -252,10 +252,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         int, Setting("0", whole(0, _MANY), "Life of a run that has not begun; 0: by its timeout")
     ]
     default_job_max_attempts: Annotated[
-        int, Setting("3", whole(1, 1000), "Attempts of a job that does not say")
+        int, Setting("3", whole(1, 100), "Attempts of a job that does not say")
     ]
     default_job_timeout_secs: Annotated[
-        int, Setting("300", whole(1, _MANY), "Timeout of a job that does not say")
+        int, Setting("300", whole(1, 86_400), "Timeout of a job that does not say")
     ]
     default_job_max_concurrency: Annotated[
         int, Setting("0", whole(0, _MANY), "Runs at once of a job that does not say; 0: no limit")

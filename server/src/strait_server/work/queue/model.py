@@ -328,3 +328,58 @@ class Revival(Struct, frozen=True, kw_only=True):
     gate: str | None = None
     next_gate: str | None = None
     metered: bool = False
+
+
+class Beat(Struct, frozen=True):
+    """Job code says that its run is alive. `attempt` None: whichever it is at."""
+
+    id: UUID
+    attempt: int | None
+
+
+class NewEvent(Struct, frozen=True, kw_only=True):
+    """An event as job code reports it; the database adds its time."""
+
+    id: UUID
+    run_id: UUID
+    attempt: int | None
+    type: str
+    level: str
+    message: str
+    data: bytes | None = None
+
+
+class Conclusion(Struct, frozen=True, kw_only=True):
+    """Job code says how its run ended. `checked`: the result has what the job asks of it."""
+
+    id: UUID
+    attempt: int | None
+    status: Status
+    result: bytes | None = None
+    error: str | None = None
+    error_class: ErrorClass | None = None
+    checked: bool = True
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """Where a run stands; `age_micros` since it was claimed."""
+
+    id: UUID
+    project_id: str
+    job_id: UUID
+    status: Status
+    attempt: int
+    gated: bool
+    lease_id: int | None = None
+    concurrency_key: str | None = None
+    age_micros: int | None = None
+    result: Raw | None = None
+
+
+class NewTime(Struct, frozen=True, kw_only=True):
+    """When a waiting run shall start, and past which gates; payload None: the one it has."""
+
+    at: datetime
+    payload: bytes | None = None
+    gate: str | None = None
+    next_gate: str | None = None

@@ -5,27 +5,37 @@ The functions take batches: the hot path writes no statement for one run.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
 from uuid import UUID
 
 from strait_server.base.db.connection import Connection
 from strait_server.work.queue.model import (
     Appetite,
+    Beat,
     CancelReason,
     ClaimedRun,
+    Conclusion,
     Finished,
+    NewEvent,
     NewRun,
+    NewTime,
     Returned,
     Revival,
+    Standing,
     Started,
 )
 from strait_server.work.queue.store import cancel as canceling
 from strait_server.work.queue.store import claim as claiming
 from strait_server.work.queue.store import claim_fairly as claiming_fairly
 from strait_server.work.queue.store import enqueue as enqueuing
+from strait_server.work.queue.store import events as telling
 from strait_server.work.queue.store import gates as places
-from strait_server.work.queue.store import outcomes, waiting
+from strait_server.work.queue.store import outcomes, retention, waiting
+from strait_server.work.queue.store import reschedule as rescheduling
+from strait_server.work.queue.store import sdk as reporting
+
+R = TypeVar("R", Beat, Conclusion)
 
 CHANNEL: Final = "strait_queue"
 CLAIM_SIZES: Final = claiming.SIZES
@@ -213,9 +223,95 @@ async def open_waiting_gates(db: Connection) -> int:
 async def regate(db: Connection, job_id: UUID, *, worth: int) -> None:
     """Apply a job's changed limits, pause or switch to its waiting and active runs."""
     async with db.transaction():
+        await places.lock_gates(db, await places.gates_of_job(db, job_id))
         gates = sorted(await places.regate(db, job_id, priority_worth=worth))
         await places.lock_gates(db, gates)
         await _admit(db, gates)
+
+
+async def beat(db: Connection, beats: Sequence[Beat]) -> set[UUID]:
+    """Note that runs are alive. Answers those that are open to reports."""
+    reported = await reporting.beat(db, beats)
+    for busy in _left_out(beats, reported):
+        async with db.transaction():
+            await reporting.hold(db, busy.id)
+            reported += await reporting.beat(db, [busy])
+    return {run.id for run in reported if run.written}
+
+
+async def tell(db: Connection, events: Sequence[NewEvent]) -> dict[UUID, datetime]:
+    """Add events to runs that are open to reports. Answers when, for those that were added."""
+    return {event.id: event.created_at for event in await telling.insert(db, events)}
+
+
+async def trim_story(db: Connection, run_id: UUID) -> int:
+    """Drop the oldest events of a run that has more than ten thousand (behaviour 12.3)."""
+    return await telling.trim(db, run_id)
+
+
+async def conclude(db: Connection, conclusions: Sequence[Conclusion]) -> set[UUID]:
+    """End runs as their code asks, one conclusion per run. Answers those that it ended.
+
+    The others are final, or at another attempt, or their results must be checked first.
+    """
+    gates = await places.gates_of(db, [run.id for run in conclusions])
+    if not gates:
+        return await _conclude(db, conclusions)
+    async with db.transaction():
+        await places.lock_gates(db, sorted(gates))
+        return await _conclude(db, conclusions)
+
+
+async def standing(db: Connection, run_id: UUID) -> Standing | None:
+    """Where a run stands."""
+    return await reporting.standing(db, run_id)
+
+
+async def reschedule(
+    db: Connection, project_id: str, run_id: UUID, moved: NewTime, *, worth: int
+) -> bool:
+    """Move a waiting run to another time (behaviour 2.16).
+
+    False: it does not wait, or it is being moved by somebody else right now.
+    """
+    gates = {gate for gate in (moved.gate, moved.next_gate) if gate}
+    async with db.transaction():
+        await _lock_gates_of(db, [run_id], gates)
+        metered = await rescheduling.take_out(db, project_id, run_id)
+        if metered is None:
+            return False
+        placed = await rescheduling.put_in(db, run_id, moved, metered=metered, priority_worth=worth)
+        await _give_back(db, [run_id], gates)
+    return placed
+
+
+async def ensure_months(db: Connection) -> int:
+    """Make the partitions of this month and the next two (behaviour 8.6, T93s)."""
+    return await retention.ensure_months(db)
+
+
+async def retire(
+    db: Connection, *, short: timedelta, long: timedelta, after: UUID
+) -> tuple[int, UUID | None]:
+    """Delete what is old enough among the next 5000 runs (behaviour 8.5).
+
+    Most runs are kept for `short`, those that went wrong for `long`, where zero
+    means forever. Answers how many went, and where to go on: None at the end.
+    """
+    swept = await retention.retire(db, short=short, long=long, after=after)
+    return swept.deleted, swept.last
+
+
+async def drop_spent_month(db: Connection, *, short: timedelta, long: timedelta) -> int:
+    """Drop the oldest month if nothing of it must be kept, and what still points to it."""
+    month = await retention.oldest_month(db)
+    if month is None:
+        return 0
+    if not await retention.is_spent(db, month, short=short, long=long):
+        return await retention.forget_dropped(db, begins_at=month.begins_at)
+    async with db.transaction():
+        await retention.drop_month(db, month)
+    return 1
 
 
 async def _settle(db: Connection, surprises: Sequence[outcomes.Surprise]) -> set[UUID]:
@@ -224,6 +320,24 @@ async def _settle(db: Connection, surprises: Sequence[outcomes.Surprise]) -> set
     if holding:
         await open_gates(db, holding)
     return {run.id for run in surprises if run.late}
+
+
+async def _conclude(db: Connection, conclusions: Sequence[Conclusion]) -> set[UUID]:
+    reported = await reporting.conclude(db, conclusions)
+    for busy in _left_out(conclusions, reported):
+        async with db.transaction():
+            await reporting.hold(db, busy.id)
+            reported += await reporting.conclude(db, [busy])
+    holding = [run.id for run in reported if run.written and run.gated]
+    if holding:
+        await open_gates(db, holding)
+    return {run.id for run in reported if run.written}
+
+
+def _left_out(asked: Sequence[R], reported: Sequence[reporting.Reported]) -> list[R]:
+    """Find what a batch did not write because somebody else was writing there."""
+    busy = {run.id for run in reported if not run.written}
+    return [one for one in asked if one.id in busy]
 
 
 async def _cancel_descendants(

@@ -76,10 +76,10 @@ select moved.id, moved.project_id, moved.job_id, moved.attempt, moved.priority, 
     moved.concurrency_key, moved.lease_id, moved.metadata, moved.error, moved.ord, run_payloads.payload,
     (extract(epoch from clock.at - moved.queued_at) * 1000)::bigint as waited_ms,
     extract(epoch from moved.expires_at - clock.at)::float8 as expires_in,
-    jobs.revision as job_revision,
+    coalesce(jobs.revision, 0) as job_revision,
     clock.micros as micros
 from moved
 cross join clock
 cross join told
 join run_payloads on run_payloads.run_id = moved.id
-join jobs on jobs.id = moved.job_id;
+left join jobs on jobs.id = moved.job_id;

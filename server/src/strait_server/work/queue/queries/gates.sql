@@ -121,11 +121,22 @@ where gate is not null
   and gate not like 'pause:%'
 limit 1000;
 
+-- name: gates_of_job
+-- Every gate at which runs of a job wait or hold places, and the job's own.
+select 'job:' || :job_id::uuid as gate
+union
+select gate from blocked where job_id = :job_id
+union
+select slots.gate
+from slots
+join runs on runs.id = slots.run_id
+where runs.job_id = :job_id;
+
 -- name: regate
 -- The job's limits or its pause changed: put its waiting runs at the gates that
 -- hold now, and take those out of the queue that may no longer be in it. Their
 -- places are given back by this statement, those of active runs are taken or
--- kept. The caller then opens the returned gates.
+-- kept. The caller holds the locks of the job's gates, and opens the returned ones.
 with job as materialized (
     select id, project_id,
         case when paused or not enabled then 'pause:' || id end as pause_gate,

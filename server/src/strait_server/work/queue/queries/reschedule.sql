@@ -48,14 +48,14 @@ with clock as materialized (
     returning runs.id, runs.status, runs.priority, runs.job_id, runs.project_id, runs.expires_at, clock.micros
 ), rewritten as (
     update run_payloads
-    set payload = :payload::json
+    set payload = :payload
     from moved
     where run_payloads.run_id = moved.id
-      and :payload is not null
+      and :payload::json is not null
 ), later as (
     insert into scheduled (
         run_id, due_at, reason, priority, job_id, project_id, expires_at, metered, gate, next_gate)
-    select id, :at, 'delay', priority, job_id, project_id, expires_at, :metered, :gate, :next_gate::text
+    select id, :at, 'delay', priority, job_id, project_id, expires_at, :metered::boolean, :gate, :next_gate::text
     from moved
     where status = 'delayed'
 ), held as (
@@ -67,7 +67,7 @@ with clock as materialized (
       and :gate is not null
 ), ready as (
     insert into queue (ord, priority, run_id, job_id, project_id, expires_at, metered)
-    select micros, priority, id, job_id, project_id, expires_at, :metered::boolean
+    select micros, priority, id, job_id, project_id, expires_at, :metered
     from moved
     where status = 'queued'
       and :gate is null

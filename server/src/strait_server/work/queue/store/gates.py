@@ -34,6 +34,10 @@ async def waiting_gates(db: Connection) -> list[str]:
     return await db.rows(str, SQL["waiting_gates"])
 
 
+async def gates_of_job(db: Connection, job_id: UUID) -> list[str]:
+    return await db.rows(str, SQL["gates_of_job"], job_id=job_id)
+
+
 async def regate(db: Connection, job_id: UUID, *, priority_worth: int) -> list[str]:
     """Return the gates to be opened next."""
     return await db.rows(str, SQL["regate"], job_id=job_id, priority_worth=priority_worth)

@@ -1,6 +1,5 @@
 """Moving a waiting run to another time."""
 
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -12,14 +11,14 @@ SQL: Final = load_queries(__name__)
 
 
 async def take_out(db: Connection, project_id: str, run_id: UUID) -> bool | None:
-    """Whether the run counts against its project's quota; None: it was in no place."""
+    """Say whether the run counts against its project's quota; None: it was in no place."""
     return await db.row(bool, SQL["take_out"], project_id=project_id, id=run_id)
 
 
 async def put_in(
     db: Connection, run_id: UUID, moved: NewTime, *, metered: bool, priority_worth: int
 ) -> bool:
-    """False: the run is not one that waits."""
+    """Say whether it was done. False: the run is not one that waits."""
     placed = await db.row(
         UUID,
         SQL["put_in"],

@@ -1,6 +1,6 @@
 """Growing by months, and shrinking again."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -8,7 +8,6 @@ from msgspec import Struct
 
 from strait_server.base.db.connection import Connection
 from strait_server.base.db.queries import load_queries
-from strait_server.work.queue.model import Keep
 
 SQL: Final = load_queries(__name__)
 
@@ -33,14 +32,14 @@ async def ensure_months(db: Connection) -> int:
     return await db.row(int, SQL["ensure_months"]) or 0
 
 
-async def retire(db: Connection, keep: Keep, *, after: UUID) -> Swept:
+async def retire(db: Connection, *, short: timedelta, long: timedelta, after: UUID) -> Swept:
     swept = await db.row(
         Swept,
         SQL["retire"],
         after=after,
-        youngest_seconds=keep.youngest_seconds,
-        short_seconds=keep.short_seconds,
-        long_seconds=keep.long_seconds,
+        youngest_seconds=min(short, long or short).total_seconds(),
+        short_seconds=short.total_seconds(),
+        long_seconds=long.total_seconds(),
     )
     assert swept is not None  # noqa: S101 - a select without a table has a row
     return swept
@@ -50,16 +49,15 @@ async def oldest_month(db: Connection) -> Month | None:
     return await db.row(Month, SQL["oldest_month"])
 
 
-async def is_spent(db: Connection, month: Month, keep: Keep) -> bool:
-    return bool(
-        await db.row(
-            bool,
-            SQL["is_spent"],
-            ends_at=month.ends_at,
-            oldest_seconds=keep.oldest_seconds,
-            forever=keep.long_seconds == 0,
-        )
+async def is_spent(db: Connection, month: Month, *, short: timedelta, long: timedelta) -> bool:
+    spent = await db.row(
+        bool,
+        SQL["is_spent"],
+        ends_at=month.ends_at,
+        oldest_seconds=max(short, long).total_seconds(),
+        forever=not long,
     )
+    return bool(spent)
 
 
 async def drop_month(db: Connection, month: Month) -> None:
