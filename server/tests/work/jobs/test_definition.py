@@ -9,7 +9,6 @@ import pytest
 
 from strait_server.base.errors import Invalid
 from strait_server.work.jobs.model import (
-    CloneJob,
     CreateJob,
     Job,
     JobDefaults,
@@ -19,7 +18,6 @@ from strait_server.work.jobs.model import (
 from strait_server.work.jobs.rules import definition
 
 ID = UUID("01980000-0000-7000-8000-000000000001")
-OTHER_ID = UUID("01980000-0000-7000-8000-000000000002")
 DEFAULTS = JobDefaults()
 BLANK = definition.blank(ID, "p1", DEFAULTS)
 SOUND = {"name": "Resize", "slug": "resize", "endpoint_url": "https://svc.example/resize"}
@@ -394,24 +392,3 @@ def test_a_patch_is_judged_with_what_it_leaves_in_place():
 
     with pytest.raises(Invalid, match="validation failed"):
         definition.check(definition.amended(job, said(retry_delays_secs=[]), DEFAULTS))
-
-
-def test_a_copy_takes_over_every_term():
-    job = a_job(tags={"team": "media"}, max_concurrency=4, payload_schema={"type": "object"})
-
-    copy = definition.copied(job, OTHER_ID, CloneJob(name="Shrink", slug="shrink"))
-
-    assert definition.changes(job, copy) == {"id", "name", "slug"}
-    assert (copy.id, copy.name, copy.slug) == (OTHER_ID, "Shrink", "shrink")
-
-
-def test_a_copy_without_a_name_is_called_a_copy():
-    copy = definition.copied(a_job(), OTHER_ID, CloneJob())
-
-    assert (copy.name, copy.slug) == ("Resize (copy)", "resize-copy")
-
-
-def test_the_copy_of_a_long_name_still_fits():
-    job = a_job(name="n" * 255, slug="s" * 128)
-
-    definition.check(definition.copied(job, OTHER_ID, CloneJob(name="", slug="")))

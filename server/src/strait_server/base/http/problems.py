@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Protocol, runtime_checkable
 
+import asyncpg
 import msgspec
 import structlog
 from litestar.exceptions import HTTPException, MethodNotAllowedException, ValidationException
@@ -97,6 +98,8 @@ def render(error: Exception, request_id: str) -> Answer:
             return _render_refusal(error, request_id)
         case Disconnected():
             return _plain(400, "the client went away", request_id)
+        case asyncpg.QueryCanceledError():  # DB_STATEMENT_TIMEOUT (T122)
+            return render(Unavailable("the database took too long"), request_id)
         case _:
             _log.error("request failed", request_id=request_id, exc_info=error)
             return _plain(_INTERNAL, "internal error", request_id, code="internal_error")
@@ -123,14 +126,14 @@ def _render_refusal(error: HTTPException, request_id: str) -> Answer:
     """Say in our words what Litestar refused before any of our code ran."""
     status = error.status_code
     headers: Headers = []
-    details: list[str] = []
+    details: Sequence[str] = ()
     match error:
         case MethodNotAllowedException():
             message = "method not allowed"
             headers = [(b"allow", (error.headers or {}).get("allow", "").encode())]
         case ValidationException():
             message = "validation failed"
-            details = list(_parameter_problems(error.extra)) or [error.detail.split(" for path")[0]]
+            details = tuple(_parameter_problems(error.extra)) or (_first_part(error.detail),)
         case _:
             message = "not found" if status == STATUS_BY_ERROR[NotFound] else error.detail.lower()
     code = _CODE_BY_STATUS.get(status, Invalid.code)
@@ -138,6 +141,11 @@ def _render_refusal(error: HTTPException, request_id: str) -> Answer:
         error=message, code=code, message=message, details=details, request_id=request_id
     )
     return _answer(status, problem, headers=headers)
+
+
+def _first_part(detail: str) -> str:
+    """Leave out the path, which the caller knows."""
+    return detail.partition(" for path")[0]
 
 
 def _parameter_problems(extra: Any) -> Iterator[str]:

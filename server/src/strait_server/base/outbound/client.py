@@ -49,7 +49,7 @@ class Client:
         """How many connections there are, lent or idle."""
         return len(self._open)
 
-    async def request(  # noqa: PLR0913  a request has as many parts
+    async def request(
         self,
         method: str,
         target: Target,

@@ -1,0 +1,33 @@
+"""Runs as callers name them."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from strait_server.base.errors import Invalid, NotFound
+
+
+def read_id(named: str) -> UUID:
+    """Read the id in a path. What is no id is the id of no run."""
+    try:
+        return UUID(named)
+    except ValueError as error:
+        raise NotFound("run not found") from error
+
+
+def read_ids(named: Sequence[str]) -> dict[str, UUID]:
+    """Read the ids in a body, by name; what is no id is left out."""
+    ids: dict[str, UUID] = {}
+    for name in named:
+        try:
+            ids[name] = UUID(name)
+        except ValueError:
+            continue
+    return ids
+
+
+def check_count(named: Sequence[str], *, most: int, refusal: str) -> None:
+    """Raise `Invalid` unless there are some, and not too many."""
+    if not named:
+        raise Invalid("validation failed", problems=["run_ids: failed on 'required'"])
+    if len(named) > most:
+        raise Invalid(refusal)

@@ -1,0 +1,1 @@
+"""Rows of runs and of what is around them, out."""
