@@ -2,10 +2,12 @@
 
 import importlib
 import importlib.util
-from collections.abc import Generator
+import os
+import sys
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Annotated, Protocol, cast
+from typing import Annotated, NoReturn, Protocol, cast
 
 import typer
 
@@ -23,17 +25,6 @@ class Report(Protocol):
 
 class ServerCommands(Protocol):
     """What the server package offers; the numbers are exit codes."""
-
-    def serve(
-        self,
-        mode: str | None,
-        host: str | None,
-        port: int | None,
-        database_url: str | None,
-        processes: int,
-    ) -> int: ...
-
-    def dev(self, port: int | None) -> int: ...
 
     def migrate(self, database_url: str | None, check: bool) -> int: ...
 
@@ -67,8 +58,14 @@ def serve(
     $ strait serve --port 8080 --database-url postgresql://localhost/strait
     """
     Invocation(ctx)
-    with _server() as server:
-        raise typer.Exit(server.serve(mode, host, port, database_url, processes))
+    given = {
+        "--mode": mode,
+        "--host": host,
+        "--port": port,
+        "--database-url": database_url,
+        "--processes": processes,
+    }
+    _become("serve", given)
 
 
 def dev(ctx: typer.Context, port: Port = None) -> None:
@@ -77,8 +74,7 @@ def dev(ctx: typer.Context, port: Port = None) -> None:
     $ strait dev
     """
     Invocation(ctx)
-    with _server() as server:
-        raise typer.Exit(server.dev(port))
+    _become("dev", {"--port": port})
 
 
 def migrate(
@@ -111,14 +107,27 @@ def check_config(ctx: typer.Context) -> None:
         raise ConfigError("the settings are not right", details=found.problems, answered=True)
 
 
-@contextmanager
-def _server() -> Generator[ServerCommands]:
-    """Import the server; its expected failures become ours."""
+def _become(verb: str, given: Mapping[str, object]) -> NoReturn:
+    """Turn this process into the server: what the command line loaded would only be in its way."""
+    _check_installed()
+    flags = [
+        part for name, value in given.items() if value is not None for part in (name, str(value))
+    ]
+    os.execv(sys.executable, [sys.executable, "-m", "strait_server", verb, *flags])  # noqa: S606
+
+
+def _check_installed() -> None:
     if importlib.util.find_spec("strait_server") is None:
         raise ConfigError(
             "the server is not installed beside this command line",
             suggestion="pip install strait-server",
         )
+
+
+@contextmanager
+def _server() -> Generator[ServerCommands]:
+    """Import the server; its expected failures become ours."""
+    _check_installed()
     commands = importlib.import_module("strait_server.app.commands")
     errors = importlib.import_module("strait_server.base.errors")
     try:

@@ -64,7 +64,7 @@ def dev(port: int | None = None) -> int:
     return _serve(environ, processes=1, prepared=starter.greet)
 
 
-def migrate(database_url: str | None = None, *, check: bool = False) -> int:
+def migrate(database_url: str | None, check: bool) -> int:  # noqa: FBT001 - as the flag
     """Bring the schema up to date, or with `check` only say whether it is: then 1 if not."""
     environ = dict(os.environ)
     if database_url is not None:

@@ -9,13 +9,19 @@ from html import escape
 from typing import Final
 
 import msgspec
-from litestar import Response, Router, get
+from litestar import Router, get
 from litestar.response import Redirect
+from litestar.response.base import ASGIResponse
 
+from strait_server.base.http.exchange import Answer
+from strait_server.base.http.framework import Ready
 from strait_server.base.http.guards import PUBLIC
+from strait_server.base.http.headers import POLICY
 from strait_server.base.http.schemas import Document
 
-_POLICY: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+_HTML: Final = (b"content-type", b"text/html; charset=utf-8")
+_JSON: Final = (b"content-type", b"application/json")
+_STYLES_ONLY: Final = b"default-src 'none'; style-src 'unsafe-inline'"
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 _STYLE: Final = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8889 }
@@ -44,12 +50,12 @@ def make_router(document: Callable[[], Document]) -> Router:
         return "".join(_page(document())).encode()
 
     @get("/", opt=PUBLIC, include_in_schema=False)
-    async def get_reference() -> Response[bytes]:
-        return Response(as_page(), media_type="text/html; charset=utf-8", headers=_POLICY)
+    async def get_reference() -> ASGIResponse:
+        return Ready(Answer(200, [_HTML, (POLICY, _STYLES_ONLY)], as_page()))
 
     @get("/openapi.json", opt=PUBLIC, include_in_schema=False)
-    async def get_openapi() -> Response[bytes]:
-        return Response(as_json(), media_type="application/json")
+    async def get_openapi() -> ASGIResponse:
+        return Ready(Answer(200, [_JSON], as_json()))
 
     @get("/openapi.yaml", opt=PUBLIC, include_in_schema=False, status_code=301)
     async def get_openapi_yaml() -> Redirect:

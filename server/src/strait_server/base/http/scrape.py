@@ -2,14 +2,16 @@
 
 from typing import Final
 
-from litestar import Response, Router, get
+from litestar import Router, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import SkipValidation
+from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
-from strait_server.base.http.exchange import Exchange, exchange_of
-from strait_server.base.http.framework import JSONRequest
+from strait_server.base.http.exchange import Answer, Exchange, exchange_of
+from strait_server.base.http.faces import json_answer
+from strait_server.base.http.framework import JSONRequest, Ready
 from strait_server.base.http.guards import OPEN_TO_ALL, check_scope
 from strait_server.base.settings import Settings
 from strait_server.base.telemetry.metrics import CONTENT_TYPE, MetricFamily, Metrics
@@ -27,7 +29,6 @@ class MetricsSnapshot(Struct, frozen=True):
     "/",
     operation_id="listMetrics",
     opt={**OPEN_TO_ALL, "also_as": ["text/plain"]},
-    media_type=CONTENT_TYPE,
     responses={
         200: ResponseSpec(MetricsSnapshot, description="As JSON or text", generate_examples=False)
     },
@@ -36,7 +37,7 @@ async def list_metrics(
     request: JSONRequest,
     metrics: NamedDependency[SkipValidation[Metrics]],
     settings: NamedDependency[SkipValidation[Settings]],
-) -> Response[MetricsSnapshot] | Response[bytes]:
+) -> ASGIResponse:
     """List the metrics: JSON for who accepts nothing but JSON, else Prometheus text.
 
     Asks for the internal secret or a key with `stats:read`, unless METRICS_PUBLIC is set.
@@ -46,8 +47,8 @@ async def list_metrics(
         _check(exchange)
     accept = exchange.headers.get(b"accept", b"")
     if b"application/json" in accept and not any(text in accept for text in _TEXTS):
-        return Response(MetricsSnapshot(metrics.render_json()), media_type="application/json")
-    return Response(metrics.render_text(), media_type=CONTENT_TYPE)
+        return Ready(json_answer(200, MetricsSnapshot(metrics.render_json())))
+    return Ready(Answer(200, [(b"content-type", CONTENT_TYPE.encode())], metrics.render_text()))
 
 
 def _check(exchange: Exchange) -> None:

@@ -9,11 +9,9 @@ standard OTEL_* variables for sampling and batching are honoured by the library.
 import re
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from msgspec import Struct
-from opentelemetry import trace
-from opentelemetry.context import Context
 
 from strait_server.base.settings import Settings
 from strait_server.base.telemetry.redaction import redact_fields, redact_text
@@ -47,30 +45,40 @@ def parse(traceparent: str, tracestate: str = "") -> TraceContext | None:
     )
 
 
+class Exported(Protocol):
+    """A span on its way to a collector."""
+
+    @property
+    def traceparent(self) -> str: ...
+    def describe(self, attributes: Mapping[str, str | bool | int | float]) -> None: ...
+    def fail(self, reason: str) -> None: ...
+    def end(self) -> None: ...
+
+
 class Span:
     """A stretch of work. `context` is what its children, here or elsewhere, are told.
 
     Without a collector it is only that: the context it was given.
     """
 
-    __slots__ = ("_span", "context")
+    __slots__ = ("_exported", "context")
 
-    def __init__(self, context: TraceContext | None, span: trace.Span | None = None) -> None:
+    def __init__(self, context: TraceContext | None, exported: Exported | None = None) -> None:
         self.context = context
-        self._span = span
+        self._exported = exported
 
     def describe(self, attributes: Attributes) -> None:
         """Say more about the work. Secrets are redacted as in logs."""
-        if self._span is not None:
-            self._span.set_attributes(_plain(attributes))
+        if self._exported is not None:
+            self._exported.describe(_plain(attributes))
 
     def fail(self, reason: str) -> None:
-        if self._span is not None:
-            self._span.set_status(trace.StatusCode.ERROR, redact_text(reason))
+        if self._exported is not None:
+            self._exported.fail(redact_text(reason))
 
     def end(self) -> None:
-        if self._span is not None:
-            self._span.end()
+        if self._exported is not None:
+            self._exported.end()
 
     def __enter__(self) -> Self:
         return self
@@ -90,11 +98,10 @@ class Tracing:
         self.enabled: Final = bool(settings.otel_exporter_otlp_endpoint)
         if not self.enabled:
             return
-        # Eight megabytes and 150 ms that a process without a collector is spared.
-        from strait_server.base.telemetry import exporting  # noqa: PLC0415
+        # Ten megabytes and 200 ms that a process without a collector is spared.
+        from strait_server.base.telemetry.exporting import Exporter  # noqa: PLC0415
 
-        self._provider = exporting.provider(settings.otel_exporter_otlp_endpoint)
-        self._tracer = self._provider.get_tracer("strait")
+        self._exporter = Exporter(settings.otel_exporter_otlp_endpoint)
 
     def start(
         self, name: str, *, parent: TraceContext | None = None, attributes: Attributes | None = None
@@ -102,36 +109,16 @@ class Tracing:
         """Begin a span, as a child of the parent or as the root of a trace of its own."""
         if not self.enabled:
             return Span(parent)
-        span = self._tracer.start_span(
-            name, context=_remote(parent), attributes=_plain(attributes or {})
+        traceparent, tracestate = (parent.traceparent, parent.tracestate) if parent else ("", "")
+        exported = self._exporter.start(
+            name, traceparent, tracestate, attributes=_plain(attributes or {})
         )
-        here = span.get_span_context()
-        return Span(
-            TraceContext(
-                f"00-{here.trace_id:032x}-{here.span_id:016x}-{here.trace_flags:02x}",
-                parent.tracestate if parent else "",
-            ),
-            span,
-        )
+        return Span(TraceContext(exported.traceparent, tracestate), exported)
 
     def close(self) -> None:
         """Send what is left. Blocks on the network, so call it in a thread."""
         if self.enabled:
-            self._provider.shutdown()
-
-
-def _remote(parent: TraceContext | None) -> Context:
-    if parent is None:
-        return Context()
-    _, trace_id, span_id, flags = parent.traceparent.split("-")
-    there = trace.SpanContext(
-        int(trace_id, 16),
-        int(span_id, 16),
-        is_remote=True,
-        trace_flags=trace.TraceFlags(int(flags, 16)),
-        trace_state=trace.TraceState.from_header([parent.tracestate]),
-    )
-    return trace.set_span_in_context(trace.NonRecordingSpan(there), Context())
+            self._exporter.close()
 
 
 def _plain(attributes: Attributes) -> dict[str, str | bool | int | float]:
