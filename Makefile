@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 ONLY   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev run test check fix bench schema openapi docs clean
+.PHONY: help setup demo dev run test check fix bench docs clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ check: $(STAMP) ## format, lint, contracts, types
 fix: $(STAMP) ## what a tool can mend
 	@cd server && ../$(BIN)/ruff check --fix --quiet . ; ../$(BIN)/ruff format --quiet .
 	@cd cli && ../$(BIN)/ruff check --fix --quiet . ; ../$(BIN)/ruff format --quiet .
+
+docs: $(STAMP) ## write openapi.json, schema.sql and the reference anew
+	@$(BIN)/python docs/generate.py
 
 bench: $(STAMP) ## measure; numbers with their conditions
 	@$(BIN)/python -m bench

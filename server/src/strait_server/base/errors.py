@@ -36,39 +36,58 @@ class StraitError(Exception):
 
 
 class Invalid(StraitError):
+    """The caller sent something we cannot accept."""
+
     code = "validation_error"
 
 
 class Unauthorized(StraitError):
+    """We do not know who is calling."""
+
     code = "unauthorized"
 
 
 class Forbidden(StraitError):
+    """We know who is calling, and the answer is no."""
+
     code = "forbidden"
 
 
 class NotFound(StraitError):
+    """It is not there, or not yours."""
+
     code = "not_found"
 
 
 class Conflict(StraitError):
+    """It is there, but its state forbids this."""
+
     code = "conflict"
 
 
 class Gone(StraitError):
+    """It was there, and has ended."""
+
     code = "gone"
 
 
 class TooLarge(StraitError):
+    """More bytes than we take."""
+
     code = "payload_too_large"
 
 
 class Unprocessable(StraitError):
+    """Well formed, but against the schema it must match."""
+
     code = "unprocessable"
 
 
 class LimitReached(StraitError):
-    """`retry_after` is in seconds: when asking again may succeed."""
+    """A quota, a budget or a rate said no.
+
+    `retry_after` is in seconds: when asking again may succeed.
+    """
 
     code = "rate_limited"
 
@@ -80,7 +99,10 @@ class LimitReached(StraitError):
 
 
 class Unavailable(StraitError):
-    """`retry_after` is in seconds."""
+    """Something we stand on does not answer.
+
+    `retry_after` is in seconds.
+    """
 
     code = "service_unavailable"
 
