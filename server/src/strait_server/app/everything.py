@@ -41,11 +41,23 @@ async def run(settings: Settings) -> int:
                 await stack.enter_async_context(answering(services))
             _settle_down()
             _log.info("ready", mode=str(settings.mode), pid=os.getpid())
-            await stop.wait()
-            services.metrics.shutdowns.add(1, "signal")
-            _log.info("stopping")
+            reason = await _until_stopped(stop, services.broken)
+            services.metrics.shutdowns.add(1, reason)
+            _log.info("stopping", reason=reason)
     _log.info("stopped")
-    return 0
+    return 0 if reason == "signal" else 1
+
+
+async def _until_stopped(stop: asyncio.Event, broken: asyncio.Event) -> str:
+    """Wait for a signal, or for the end of something the process cannot be without."""
+    waits = {
+        asyncio.create_task(stop.wait()): "signal",
+        asyncio.create_task(broken.wait()): "broken",
+    }
+    done, waiting = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+    return waits[done.pop()]
 
 
 @asynccontextmanager

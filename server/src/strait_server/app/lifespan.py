@@ -4,11 +4,12 @@ Nothing below `app` makes any of these for itself, and nothing is global.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 from importlib import metadata
-from typing import Final
+from typing import Any, Final
 
+import structlog
 from msgspec import Struct
 
 from strait_server.base.crypto.run_tokens import RunTokens
@@ -30,8 +31,12 @@ from strait_server.work.jobs.model import JobDefaults
 from strait_server.work.jobs.service.definitions import Definitions
 from strait_server.work.jobs.service.means import Means
 from strait_server.work.queue.rules.priority import worth_micros
+from strait_server.work.runs.service.means import Means as RunMeans
+from strait_server.work.sdk.service import Policy as ReportPolicy
+from strait_server.work.sdk.service import Reports
 
 _STOP_SECONDS: Final = 10.0
+_log = structlog.get_logger(__name__)
 _ALIVE: Final = Query("alive", "select 1", ())
 
 
@@ -48,9 +53,23 @@ class Services(Struct, frozen=True, kw_only=True):
     keyring: Keyring
     definitions: Definitions
     job_means: Means
+    run_means: RunMeans
     intake: Intake
+    reports: Reports
     health: Health
     worth: int
+    broken: asyncio.Event
+
+    def watch(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+        """Run something beside the rest that must not end by itself: the process ends with it."""
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            _log.critical("background task ended", task=task.get_name(), exc_info=task.exception())
+            self.broken.set()
 
     def count_loop(self, name: str, succeeded: bool) -> None:  # noqa: FBT001 - what the runner says
         """Count a step of a background loop (behaviour 8.4, T125)."""
@@ -67,13 +86,14 @@ async def living(settings: Settings, database: Database | None = None) -> AsyncG
     The database is that of the settings, unless one is given.
     """
     database = database or _database(settings)
-    lines = triggers, watch = Line(database), Line(database)
-    services = _make(settings, database, triggers, watch)
+    lines = [Line(database) for _ in range(3)]
+    services = _make(settings, database, *lines)
     _listen(services)
     _measure(services)
     beside = [
-        asyncio.create_task(services.intake.flusher.run()),
-        asyncio.create_task(services.keyring.run()),
+        services.watch(services.intake.flusher.run(), name="triggers"),
+        services.watch(services.reports.run(), name="reports"),
+        services.watch(services.keyring.run(), name="keyring"),
     ]
     try:
         yield services
@@ -97,7 +117,9 @@ def _database(settings: Settings) -> Database:
     )
 
 
-def _make(settings: Settings, database: Database, triggers: Line, watch: Line) -> Services:
+def _make(
+    settings: Settings, database: Database, triggers: Line, reports: Line, watch: Line
+) -> Services:
     worth = worth_micros(aging=settings.priority_aging)
     sealer = Sealer(settings.encryption_key, former=settings.encryption_key_old)
     definitions = Definitions(database, ttl_seconds=settings.job_cache_ttl.total_seconds())
@@ -134,9 +156,18 @@ def _make(settings: Settings, database: Database, triggers: Line, watch: Line) -
             ),
             worth=worth,
         ),
+        run_means=RunMeans(
+            definitions=definitions, worth=worth, default_ttl_secs=settings.default_run_ttl_secs
+        ),
         intake=Intake(triggers, tokens, limits),
+        reports=Reports(
+            reports,
+            definitions,
+            ReportPolicy(worth=worth, max_result_bytes=settings.max_result_size),
+        ),
         health=_health(settings, watch),
         worth=worth,
+        broken=asyncio.Event(),
     )
 
 

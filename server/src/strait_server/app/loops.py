@@ -18,6 +18,7 @@ from strait_server.base.loops import Loop
 from strait_server.work.dispatch import loops as dispatch
 from strait_server.work.intake import loops as intake
 from strait_server.work.queue import loops as queue
+from strait_server.work.runs import loops as runs
 from strait_server.work.workers import loops as workers
 from strait_server.work.workers.model import Policy
 from strait_server.work.workers.service.recovery import LOOK_EVERY, Recovery
@@ -50,6 +51,8 @@ def worker_loops(services: Services, policy: Policy, due: asyncio.Event) -> Sequ
         Loop(name="queue.open_waiting_gates", step=queue.open_waiting_gates, every=tidy),
         Loop(name="intake.forget", step=intake.forget, every=_HOURLY),
         Loop(name="dispatch.forget", step=dispatch.forget, every=_HOURLY),
+        Loop(name="runs.ensure_months", step=runs.ensure_months, every=_HOURLY),
+        Loop(name="runs.retire", step=runs.retire(settings), every=tidy),
         Loop(
             name="queue.measure",
             step=partial(workers.measure_queue, services.metrics.queue),

@@ -11,6 +11,8 @@ from strait_server.tenancy.projects import routes as projects
 from strait_server.tenancy.secrets import routes as secrets
 from strait_server.work.intake import routes as intake
 from strait_server.work.jobs import routes as jobs
+from strait_server.work.runs.routes import router as runs
+from strait_server.work.sdk import routes as sdk
 
 ROUTERS: Final = (
     health.router,
@@ -20,6 +22,8 @@ ROUTERS: Final = (
     secrets.router,
     jobs.router,
     intake.router,
+    runs.router,
+    sdk.router,
 )
 
-FACES: Final = (*intake.FACES,)
+FACES: Final = (*intake.FACES, *runs.FACES, *sdk.FACES)

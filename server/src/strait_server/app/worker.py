@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -56,8 +57,9 @@ async def working(services: Services) -> AsyncIterator[Crew]:
     client = Client(resolver, limits=_connection_limits(services.settings))
     lines = [Line(services.database, PINNED_PLANS) for _ in range(4)]
     crew = _assemble(services, client, lines)
-    background = asyncio.create_task(_background(crew))
+    background = services.watch(_background(crew), name="worker")
     work = asyncio.create_task(crew.worker.run())
+    work.add_done_callback(partial(_notice_failure, services))
     try:
         yield crew
     finally:
@@ -70,6 +72,11 @@ async def working(services: Services) -> AsyncIterator[Crew]:
         resolver.close()
         for line in lines:
             await line.close()
+
+
+def _notice_failure(services: Services, work: asyncio.Task[None]) -> None:
+    if not work.cancelled() and work.exception() is not None:
+        services.broken.set()
 
 
 async def _background(crew: Crew) -> None:

@@ -12,6 +12,26 @@ from strait_server.work.intake.model import BatchOperation
 from strait_server.work.queue.model import ErrorClass, Run, Status, TriggeredBy
 
 
+class AskedRuns(Struct, frozen=True, kw_only=True):
+    """The filters of a list as they came; absent and empty are the same."""
+
+    status: str | None = None
+    statuses: tuple[str, ...] = ()
+    job_id: str | None = None
+    batch_id: str | None = None
+    workflow_run_id: str | None = None
+    triggered_by: str | None = None
+    execution_mode: str | None = None
+    error_class: str | None = None
+    tag_key: str | None = None
+    tag_value: str | None = None
+    metadata_key: str | None = None
+    metadata_value: str | None = None
+    payload_contains: str | None = None
+    created_after: str | None = None
+    created_before: str | None = None
+
+
 class RunFilter(Struct, frozen=True, kw_only=True):
     """Which runs a list shows: those that meet everything that is not None.
 
@@ -84,6 +104,14 @@ class ReplayedRuns(Struct, frozen=True, kw_only=True):
     results: Sequence[ReplayResult]
     total: int
     replayed: int
+
+
+class Selection(Struct, frozen=True, kw_only=True):
+    """Which dead letters are meant: these, or the newest of a project."""
+
+    run_ids: tuple[str, ...] | None = None
+    project_id: str | None = None
+    limit: int | None = None
 
 
 class ReplayedDeadLetters(Struct, frozen=True, kw_only=True):

@@ -62,10 +62,10 @@ with clock as materialized (
     select wanted.*
     from wanted
     join runs on runs.id = wanted.id
+    join jobs on jobs.id = runs.job_id
     where runs.status in ('dequeued', 'executing', 'waiting')
       and runs.attempt = coalesce(wanted.attempt, runs.attempt)
-      and (wanted.checked or not exists (
-          select from jobs where jobs.id = runs.job_id and jobs.result_schema is not null))
+      and (wanted.checked or jobs.result_schema is null)
     for no key update of runs skip locked
 ), moved as (
     update runs
@@ -99,11 +99,11 @@ where moved.id is not null
    or exists (
        select
        from runs
+       join jobs on jobs.id = runs.job_id
        where runs.id = wanted.id
          and runs.status in ('dequeued', 'executing', 'waiting')
          and runs.attempt = coalesce(wanted.attempt, runs.attempt)
-         and (wanted.checked or not exists (
-             select from jobs where jobs.id = runs.job_id and jobs.result_schema is not null)));
+         and (wanted.checked or jobs.result_schema is null));
 
 -- name: standing
 -- Where a run stands, for telling why a report was refused, and for a retry.

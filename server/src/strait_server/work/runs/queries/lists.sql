@@ -13,8 +13,7 @@
 select runs.id
 from runs
 where runs.project_id = :project_id
-  and runs.id < :before
-  and runs.id >= :floor
+  and (:start = 3 or runs.id < :before and runs.id >= :floor)
   and (:start <> 1 or runs.job_id = :job_id::uuid)
   and (:start <> 2 or runs.batch_id = :batch_id::uuid)
   and (:start <> 3 or runs.id = any(:ids::uuid[]))

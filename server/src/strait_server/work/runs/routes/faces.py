@@ -2,7 +2,6 @@
 
 from typing import Final, Protocol
 
-from litestar import Router
 from litestar.enums import HttpMethod
 
 from strait_server.base.db.database import Database
@@ -11,12 +10,12 @@ from strait_server.base.http.exchange import Answer
 from strait_server.base.http.faces import Face, Request, json_answer, mount
 from strait_server.base.http.pages import Page, read_page
 from strait_server.work.queue.model import Run, Status
-from strait_server.work.runs.model import RunFilter
+from strait_server.work.runs.model import AskedRuns
 from strait_server.work.runs.service import listing, reading
 from strait_server.work.runs.service.means import Means
 from strait_server.work.runs.service.references import read_id
 
-_DEAD: Final = RunFilter(statuses=frozenset({Status.DEAD_LETTER}))
+_DEAD: Final = AskedRuns(status=Status.DEAD_LETTER)
 
 
 class Context(Protocol):
@@ -72,7 +71,7 @@ GET_RUN: Final[Face[Context]] = Face(
 
 # The first that fits a path answers it: `dlq` would fit the second as well.
 FACES: Final = (DEAD_LETTERS, GET_RUN)
-router = Router("/", route_handlers=[mount(face) for face in FACES])
+HANDLERS: Final = tuple(mount(face) for face in FACES)
 
 
 def _project_id(request: Request) -> str | None:

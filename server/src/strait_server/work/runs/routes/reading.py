@@ -1,31 +1,30 @@
 """Looking at runs (api 9.9): lists, stories, reasons, counts."""
 
-from typing import TypeAlias
+from typing import Annotated, Final, TypeAlias
 
-from litestar import Router, get
+from litestar import get
 from litestar.di import NamedDependency, Provide
-from litestar.params import SkipValidation
+from litestar.params import QueryParameter, SkipValidation
 
 from strait_server.base.http.guards import requires
 from strait_server.base.http.pages import Page
 from strait_server.base.http.params import Db, FromPath, FromQuery, Paging
 from strait_server.tenancy.access.model import Actor
 from strait_server.work.queue.model import Run, RunEvent
-from strait_server.work.runs.model import Explanation, RunFilter, Stats
-from strait_server.work.runs.rules.filters import Asked, read_filter
+from strait_server.work.runs.model import AskedRuns, Explanation, Stats
 from strait_server.work.runs.service import explaining, listing, reading
 from strait_server.work.runs.service.means import Means
 from strait_server.work.runs.service.references import read_id
 
 RunMeans: TypeAlias = NamedDependency[SkipValidation[Means]]
-Wanted: TypeAlias = NamedDependency[SkipValidation[RunFilter]]
+Wanted: TypeAlias = NamedDependency[SkipValidation[AskedRuns]]
 
 
 def wanted_of(  # noqa: PLR0913 - as many as the list has filters
     *,
     status: FromQuery[str | None] = None,
     statuses: FromQuery[list[str] | None] = None,
-    job_id: FromQuery[str | None] = None,
+    job: Annotated[str | None, QueryParameter(name="job_id")] = None,  # a path has one, too
     batch_id: FromQuery[str | None] = None,
     workflow_run_id: FromQuery[str | None] = None,
     triggered_by: FromQuery[str | None] = None,
@@ -38,33 +37,31 @@ def wanted_of(  # noqa: PLR0913 - as many as the list has filters
     payload_contains: FromQuery[str | None] = None,
     created_after: FromQuery[str | None] = None,
     created_before: FromQuery[str | None] = None,
-) -> RunFilter:
-    """Read what a list of runs is asked for."""
-    return read_filter(
-        Asked(
-            status=status,
-            statuses=tuple(statuses or ()),
-            job_id=job_id,
-            batch_id=batch_id,
-            workflow_run_id=workflow_run_id,
-            triggered_by=triggered_by,
-            execution_mode=execution_mode,
-            error_class=error_class,
-            tag_key=tag_key,
-            tag_value=tag_value,
-            metadata_key=metadata_key,
-            metadata_value=metadata_value,
-            payload_contains=payload_contains,
-            created_after=created_after,
-            created_before=created_before,
-        )
+) -> AskedRuns:
+    """Gather what a list of runs is asked for."""
+    return AskedRuns(
+        status=status,
+        statuses=tuple(statuses or ()),
+        job_id=job,
+        batch_id=batch_id,
+        workflow_run_id=workflow_run_id,
+        triggered_by=triggered_by,
+        execution_mode=execution_mode,
+        error_class=error_class,
+        tag_key=tag_key,
+        tag_value=tag_value,
+        metadata_key=metadata_key,
+        metadata_value=metadata_value,
+        payload_contains=payload_contains,
+        created_after=created_after,
+        created_before=created_before,
     )
 
 
 _WANTED = {"wanted": Provide(wanted_of, sync_to_thread=False)}
 
 
-@get("/runs", operation_id="listRuns", guards=[requires("runs:read")], dependencies=_WANTED)
+@get("/v1/runs", operation_id="listRuns", guards=[requires("runs:read")], dependencies=_WANTED)
 async def list_runs(
     page: Paging, wanted: Wanted, actor: NamedDependency[Actor], run_means: RunMeans, db: Db
 ) -> Page[Run]:
@@ -79,7 +76,7 @@ async def list_runs(
 
 
 @get(
-    "/jobs/{job_id:str}/runs",
+    "/v1/jobs/{job_id:str}/runs",
     operation_id="listJobRuns",
     guards=[requires("runs:read")],
     dependencies=_WANTED,
@@ -97,7 +94,7 @@ async def list_job_runs(
 
 
 @get(
-    "/runs/{run_id:str}/children", operation_id="listRunChildren", guards=[requires("runs:read")]
+    "/v1/runs/{run_id:str}/children", operation_id="listRunChildren", guards=[requires("runs:read")]
 )
 async def list_run_children(
     page: Paging, run_id: FromPath[str], actor: NamedDependency[Actor], db: Db
@@ -106,14 +103,14 @@ async def list_run_children(
     return await reading.children(db, actor.project_id, read_id(run_id), page)
 
 
-@get("/runs/{run_id:str}/events", operation_id="listRunEvents", guards=[requires("runs:read")])
+@get("/v1/runs/{run_id:str}/events", operation_id="listRunEvents", guards=[requires("runs:read")])
 async def list_run_events(
     page: Paging,
     run_id: FromPath[str],
     actor: NamedDependency[Actor],
     db: Db,
     *,
-    type_: FromQuery[str | None] = None,
+    event_type: Annotated[str | None, QueryParameter(name="type")] = None,
     level: FromQuery[str | None] = None,
 ) -> Page[RunEvent]:
     """Tell the story of a run from its beginning: its moves, and what its code reported.
@@ -121,11 +118,16 @@ async def list_run_events(
     `level=error` shows `critical` too. A run keeps its newest 10,000 events.
     """
     return await reading.events(
-        db, actor.project_id, read_id(run_id), page, event_type=type_ or None, level=level or None
+        db,
+        actor.project_id,
+        read_id(run_id),
+        page,
+        event_type=event_type or None,
+        level=level or None,
     )
 
 
-@get("/runs/{run_id:str}/explain", operation_id="explainRun", guards=[requires("runs:read")])
+@get("/v1/runs/{run_id:str}/explain", operation_id="explainRun", guards=[requires("runs:read")])
 async def explain_run(
     run_id: FromPath[str], actor: NamedDependency[Actor], run_means: RunMeans, db: Db
 ) -> Explanation:
@@ -138,21 +140,17 @@ async def explain_run(
     return await explaining.explain(db, run_means, actor.project_id, read_id(run_id))
 
 
-@get("/stats", operation_id="getStats", guards=[requires("stats:read")])
+@get("/v1/stats", operation_id="getStats", guards=[requires("stats:read")])
 async def get_stats(actor: NamedDependency[Actor], db: Db) -> Stats:
     """Count the runs that wait or are under way, by status."""
     return await reading.stats(db, actor.project_id)
 
 
-router = Router(
-    "/v1",
-    route_handlers=[
-        list_runs,
-        list_job_runs,
-        list_run_children,
-        list_run_events,
-        explain_run,
-        get_stats,
-    ],
-    tags=["runs"],
+HANDLERS: Final = (
+    list_runs,
+    list_job_runs,
+    list_run_children,
+    list_run_events,
+    explain_run,
+    get_stats,
 )

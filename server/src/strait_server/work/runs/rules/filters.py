@@ -7,12 +7,11 @@ from typing import Final, TypeVar
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
 
 from strait_server.base.canonical import PayloadError, canonical
 from strait_server.base.errors import Invalid
 from strait_server.work.queue.model import ErrorClass, Status, TriggeredBy
-from strait_server.work.runs.model import RunFilter
+from strait_server.work.runs.model import AskedRuns, RunFilter
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -20,27 +19,7 @@ _HTTP: Final = "http"
 _EXECUTION_MODES: Final = frozenset({_HTTP, "managed", "worker"})
 
 
-class Asked(Struct, frozen=True, kw_only=True):
-    """The parameters as they came; absent and empty are the same."""
-
-    status: str | None = None
-    statuses: tuple[str, ...] = ()
-    job_id: str | None = None
-    batch_id: str | None = None
-    workflow_run_id: str | None = None
-    triggered_by: str | None = None
-    execution_mode: str | None = None
-    error_class: str | None = None
-    tag_key: str | None = None
-    tag_value: str | None = None
-    metadata_key: str | None = None
-    metadata_value: str | None = None
-    payload_contains: str | None = None
-    created_after: str | None = None
-    created_before: str | None = None
-
-
-def read_filter(asked: Asked) -> RunFilter:
+def read_filter(asked: AskedRuns) -> RunFilter:
     """Read the parameters of a list, or raise `Invalid` for the first that makes no sense."""
     _check_pairs(asked)
     mode = asked.execution_mode or _HTTP
@@ -64,7 +43,7 @@ def read_filter(asked: Asked) -> RunFilter:
     )
 
 
-def _check_pairs(asked: Asked) -> None:
+def _check_pairs(asked: AskedRuns) -> None:
     if asked.tag_value is not None and not asked.tag_key:
         raise Invalid("tag_value requires tag_key")
     if asked.metadata_value is not None and not asked.metadata_key:
@@ -73,7 +52,7 @@ def _check_pairs(asked: Asked) -> None:
         raise Invalid("tag_key and metadata_key cannot be combined")
 
 
-def _statuses(asked: Asked) -> frozenset[Status] | None:
+def _statuses(asked: AskedRuns) -> frozenset[Status] | None:
     """Read both spellings of a status filter; given together they intersect."""
     several = _known(part for text in asked.statuses for part in text.split(","))
     one = _known([asked.status or ""])

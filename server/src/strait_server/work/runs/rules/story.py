@@ -23,11 +23,18 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def of_moves(run_id: UUID, moves: Sequence[int]) -> list[RunEvent]:
-    """Tell a run's moves as events, the first as its creation."""
+    """Tell a run's moves as events, the first as its creation.
+
+    Moves that are written down together share a time, and those of two
+    processes may be a little out of order. Their order is certain, so each
+    happens at least a microsecond after the one before.
+    """
     events: list[RunEvent] = []
     before: Status | None = None
+    last = 0
     for index, move in enumerate(moves):
         micros, ordinal = divmod(move, 16)
+        last = max(micros, last + 1)
         status = _STATUSES[ordinal]
         events.append(
             RunEvent(
@@ -37,7 +44,7 @@ def of_moves(run_id: UUID, moves: Sequence[int]) -> list[RunEvent]:
                 level=LEVEL,
                 message=f"{before} -> {status}" if before else f"created as {status}",
                 data=msgspec.Raw(msgspec.json.encode({"from": before, "to": status})),
-                created_at=_EPOCH + timedelta(microseconds=micros),
+                created_at=_EPOCH + timedelta(microseconds=last),
             )
         )
         before = status

@@ -15,7 +15,8 @@ from strait_server.base.db.connection import Connection
 from strait_server.base.errors import NotFound
 from strait_server.base.http.pages import MAX_LIMIT, Page, PageRequest
 from strait_server.work.queue.model import FINAL, Run, Status
-from strait_server.work.runs.model import RunFilter
+from strait_server.work.runs.model import AskedRuns, RunFilter
+from strait_server.work.runs.rules.filters import read_filter
 from strait_server.work.runs.rules.stretch import HIGHEST, LOWEST, before_in, not_after, not_before
 from strait_server.work.runs.service.means import Means
 from strait_server.work.runs.service.reading import page_of
@@ -28,11 +29,11 @@ _IN_SMALL_TABLES: Final = _ENDED | _LEASED | {Status.QUEUED, Status.DELAYED}
 
 
 async def list_runs(
-    db: Connection, means: Means, project_id: str, wanted: RunFilter, page: PageRequest
+    db: Connection, means: Means, project_id: str, asked: AskedRuns, page: PageRequest
 ) -> Page[Run]:
     """List the project's runs that meet every filter, the newest first (T27q)."""
     try:
-        ids = await _find(db, means, project_id, wanted, page)
+        ids = await _find(db, means, project_id, read_filter(asked), page)
     except NotFound:
         ids = []  # no job of that name, so no runs of it
     return await page_of(db, project_id, ids, page)
@@ -43,14 +44,14 @@ async def list_of_job(
     means: Means,
     project_id: str,
     reference: str,
-    wanted: RunFilter,
+    asked: AskedRuns,
     page: PageRequest,
 ) -> Page[Run]:
     """List the runs of a job of the project. Raises `NotFound` when there is none."""
     definition = await means.definitions.by_reference(project_id, reference)
     if definition is None:
         raise NotFound("job not found")
-    of_job = replace(wanted, job=str(definition.job.id))
+    of_job = replace(read_filter(asked), job=str(definition.job.id))
     return await page_of(db, project_id, await _find(db, means, project_id, of_job, page), page)
 
 

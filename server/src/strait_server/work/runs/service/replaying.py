@@ -19,6 +19,7 @@ from strait_server.work.runs.model import (
     ReplayedRuns,
     ReplayResult,
     RunFilter,
+    Selection,
 )
 from strait_server.work.runs.service import listing, reading
 from strait_server.work.runs.service.means import Means
@@ -27,6 +28,7 @@ from strait_server.work.runs.service.references import check_count, read_ids
 _MOST_REPLAYS: Final = 100
 _MOST_DEAD_LETTERS: Final = 500
 _USUAL_DEAD_LETTERS: Final = 100
+_EITHER: Final = "provide either run_ids or project_id"
 _REPLAYABLE: Final = FINAL - {Status.COMPLETED}
 _OURS: Final = frozenset({"snooze_count"})
 _DEAD: Final = RunFilter(statuses=frozenset({Status.DEAD_LETTER}))
@@ -80,25 +82,32 @@ async def replay_dead_letter(
 
 
 async def replay_dead_letters(
-    db: Connection, means: Means, project_id: str, named: Sequence[str], *, limit: int | None
+    db: Connection, means: Means, actor: Actor, selection: Selection
 ) -> ReplayedDeadLetters:
-    """Put these dead letters back; if none are named, the newest of the project.
+    """Put dead letters back. Raises `Conflict` when the selection has none.
 
-    What is no dead letter, or not the project's, is passed over (T73). Raises
-    `Conflict` when nothing is left.
+    What is no dead letter, or not the project's, is passed over (T73).
     """
-    if len(named) > _MOST_DEAD_LETTERS:
-        raise Invalid(f"too many run_ids (max {_MOST_DEAD_LETTERS})")
-    if named:
-        run_ids = list(dict.fromkeys(read_ids(named).values()))
-    else:
-        run_ids = await listing.newest(db, project_id, _DEAD, limit=_limit(limit))
+    if selection.run_ids and selection.project_id:
+        raise Invalid(_EITHER)
+    if not selection.run_ids and not (selection.project_id or actor.project_id):
+        raise Invalid(_EITHER)
+    project_id = actor.project_named(selection.project_id)
+    run_ids = await _selected(db, project_id, selection)
     runs = await reading.get_light(db, project_id, run_ids)
     revived = await _revive(db, means, project_id, runs)
     if not revived:
         raise Conflict("no dead letter runs found")
     replayed = await reading.get_light(db, project_id, revived)
     return ReplayedDeadLetters(replayed=replayed, count=len(replayed))
+
+
+async def _selected(db: Connection, project_id: str, selection: Selection) -> Sequence[UUID]:
+    if not selection.run_ids:
+        return await listing.newest(db, project_id, _DEAD, limit=_limit(selection.limit))
+    if len(selection.run_ids) > _MOST_DEAD_LETTERS:
+        raise Invalid(f"too many run_ids (max {_MOST_DEAD_LETTERS})")
+    return list(dict.fromkeys(read_ids(selection.run_ids).values()))
 
 
 def _limit(limit: int | None) -> int:

@@ -1,0 +1,77 @@
+"""Lists and reads find everything through an index, whatever the tables hold (design 5.2, ADR 0005).
+
+As in the queue's test of plans: generic plans, and no table to scan. `queue` and
+`leases` are read whole where it says so: they are narrow, and small.
+"""
+
+import re
+
+import pytest
+
+from strait_server.base.db.database import PINNED_PLANS
+from strait_server.base.db.queries import load_queries
+from strait_server.base.ids import new_id
+from strait_server.work.runs.rules.stretch import HIGHEST, LOWEST
+
+ROOM = "strait_server.work"
+HOT = {
+    ("runs", "reads", "read"): {"runs_pkey", "run_payloads_pkey", "jobs_pkey"},
+    ("runs", "reads", "moves"): {"runs_pkey"},
+    ("runs", "reads", "told"): {"run_events_run_id_id_idx"},
+    ("runs", "lists", "find_0"): {"runs_project_id_id_idx"},
+    ("runs", "lists", "find_1"): {"runs_job_id_id_idx"},
+    ("runs", "lists", "find_2"): {"runs_batch_id_id_idx"},
+    ("runs", "lists", "find_3"): {"runs_pkey"},
+    ("runs", "lists", "children"): {"runs_parent_run_id_id_idx"},
+    ("runs", "lists", "candidates"): {"unsuccessful_runs_by_project", "unsuccessful_runs_by_job"},
+    ("queue", "sdk", "beat"): {"runs_pkey"},
+    ("queue", "sdk", "conclude"): {"runs_pkey", "jobs_pkey"},
+    ("queue", "sdk", "standing"): {"runs_pkey"},
+    ("queue", "events", "insert"): {"runs_pkey"},
+    ("queue", "events", "trim"): {"run_events_run_id_id_idx"},
+    ("queue", "retention", "retire"): {"runs_pkey", "run_payloads_pkey", "run_events_run_id_id_idx"},
+}
+NOW = f"'{new_id()}'"
+ARGUMENTS = {
+    "id": NOW,
+    "run_id": NOW,
+    "ids": f"array[{NOW}::uuid]",
+    "before": f"'{HIGHEST}'",
+    "floor": f"'{LOWEST}'",
+    "after": f"'{LOWEST}'",
+    "after_id": f"'{LOWEST}'",
+    "project_id": "'proj_1'",
+    "job_id": NOW,
+    "batch_id": NOW,
+    "parent_id": NOW,
+}
+"""What decides about partitions must have a value, or none is left in the plan."""
+READ_WHOLE = {("runs", "lists", "candidates"): {"queue", "leases"}}
+
+
+@pytest.mark.parametrize("statement", HOT, ids=lambda key: f"{key[1]}.{key[2]}")
+async def test_a_statement_uses_its_indexes_and_scans_no_table(db, statement):
+    room, store, name = statement
+    for setting, value in PINNED_PLANS.items():
+        await db.raw.execute(f"set local {setting} = {value}")
+    query = load_queries(f"{ROOM}.{room}.store.{store}")[name]
+
+    plan = await _generic_plan(db, query)
+
+    used = {_without_month(name) for name in re.findall(r"Index (?:Only )?Scan.* using (\S+)", plan)}
+    scanned = set(re.findall(r"Seq Scan on (\w+)", plan)) - READ_WHOLE.get(statement, set())
+    assert HOT[statement] <= used, plan
+    assert not scanned, plan
+
+
+async def _generic_plan(db, query):
+    await db.raw.execute("set local plan_cache_mode = force_generic_plan")
+    await db.raw.execute(f"prepare hot as {query.text}")
+    arguments = ", ".join(ARGUMENTS.get(name, "null") for name in query.params)
+    rows = await db.raw.fetch(f"explain execute hot({arguments})")
+    await db.raw.execute("deallocate hot")
+    return "\n".join(row[0] for row in rows)
+
+
+def _without_month(index):
+    return re.sub(r"_(\d{4}_\d{2}|default)", "", index)
