@@ -210,11 +210,11 @@ CREATE INDEX queue_metered ON queue USING btree (project_id) WHERE metered;
 
 create table rate_limit_buckets (
     scope text not null,
-    bucket_at timestamp with time zone not null,
+    leaves_at timestamp with time zone not null,
     admitted integer not null,
-    constraint rate_limit_buckets_pkey PRIMARY KEY (scope, bucket_at)
+    constraint rate_limit_buckets_pkey PRIMARY KEY (scope, leaves_at)
 );
-CREATE INDEX rate_limit_buckets_by_age ON rate_limit_buckets USING btree (bucket_at);
+CREATE INDEX rate_limit_buckets_by_age ON rate_limit_buckets USING btree (leaves_at);
 
 create table run_events (
     id uuid not null,
