@@ -127,3 +127,22 @@ async def test_eight_claimers_never_take_a_run_twice(database, fairly):
     async with database.connection() as db:
         taken += [run.id for run in await world.claim_all(db)]
     assert len(taken) == len(set(taken)) == 2000
+
+
+async def test_entries_of_canceled_runs_do_not_hide_those_behind_them(database):
+    """A claim that met only runs that are gone tells the workers to look again."""
+    async with database.connection() as db:
+        job = await world.a_job(db)
+        gone = await world.queued(db, job, 10)
+        await world.queued(db, job, 1)
+        for run in gone:
+            await world.cancel(db, run.id)
+    told = asyncio.Event()
+    hearing = await database.dedicated()
+    await hearing.add_listener(queue.CHANNEL, lambda *_: told.set())
+
+    async with database.connection() as db:
+        assert await world.claim(db, 10) == []
+
+    await asyncio.wait_for(told.wait(), 5)
+    await hearing.close()

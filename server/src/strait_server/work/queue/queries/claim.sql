@@ -32,11 +32,6 @@ with clock as materialized (
     from locked
     order by ord - priority * :priority_worth::bigint
     limit :batch
-), told as materialized (
-    -- Entries that were locked in vain may have been skipped by somebody who then
-    -- found nothing and went to sleep.
-    select case when count(*) > :batch then pg_notify('strait_queue', '')::text end
-    from locked
 ), taken as materialized (
     delete from queue
     using candidates
@@ -66,6 +61,18 @@ with clock as materialized (
     from moved, lease
     where moved.lease_id is not null
     group by lease.id
+), told as (
+    -- There may be more for somebody who found nothing: entries that were locked
+    -- here in vain, or that stand behind entries of runs that are gone. Only a CTE
+    -- that writes runs even if nobody reads it, so this one writes nothing.
+    insert into leases (id, worker_id, run_ids) overriding system value
+    select 0, :worker_id, '{}'
+    from (
+        select pg_notify('strait_queue', '')::text as said
+        where (select count(*) from locked) > :batch
+           or ((select count(*) from taken) = :batch and (select count(*) from moved) < :batch)
+    ) as word
+    where word.said <> ''
 ), lost as (
     insert into unsuccessful_runs (run_id, project_id, job_id, status)
     select id, project_id, job_id, 'expired'
@@ -80,6 +87,5 @@ select moved.id, moved.project_id, moved.job_id, moved.attempt, moved.priority, 
     clock.micros as micros
 from moved
 cross join clock
-cross join told
 join run_payloads on run_payloads.run_id = moved.id
 left join jobs on jobs.id = moved.job_id;
