@@ -81,7 +81,9 @@ def metrics() -> str:
 def errors() -> str:
     rows = [
         f"| `{error.code}` | {_status(error)} | {_summary(error)} |"
-        for error in sorted(set(_errors()), key=lambda error: (_status(error), error.code))
+        for error in sorted(
+            set(_errors()), key=lambda error: (_status(error), error.code, _summary(error))
+        )
     ]
     return _page(
         "Errors",

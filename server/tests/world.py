@@ -1,33 +1,101 @@
 """The world of tests: says what a test is about and invents the rest."""
 
 from collections import Counter
+from itertools import count as counting
 
+import msgspec
 from msgspec.structs import replace
 
 from strait_server.base import ids
+from strait_server.base.crypto.sealing import Sealer
+from strait_server.tenancy.access.model import EVERYTHING, Actor, ActorType, CreatedKey, NewKey
+from strait_server.tenancy.access.service import keys
+from strait_server.tenancy.secrets import service as secrets
+from strait_server.tenancy.secrets.model import JobSecret, NewSecret
 from strait_server.work.jobs.model import DefinitionRow
 from strait_server.work.jobs.service.definitions import Definition
 from strait_server.work.jobs.store import definitions
 from strait_server.work.queue import service as queue
-from strait_server.work.queue.model import Appetite, CancelReason, Finished, NewRun, Status
+from strait_server.work.queue.model import (
+    Appetite,
+    CancelReason,
+    Finished,
+    NewRun,
+    Run,
+    Started,
+    Status,
+)
 from strait_server.work.queue.rules.priority import worth_micros
+from strait_server.work.runs.service import reading as runs
 
 WORTH = worth_micros(aging=True)
 NO_AGING = worth_micros(aging=False)
 PROJECT = "proj_1"
+INTERNAL_SECRET = "the internal secret of the tests"
+SEALER = Sealer(bytes(32))  # with the key of the tests' settings
+_ADDRESSES = counting(1)
 TTL = 3600.0
 
 
 async def a_project(db, project_id=PROJECT):
     await db.raw.execute(
-        "insert into projects (id, org_id, name) values ($1, 'org_1', 'A project') on conflict do nothing",
+        "insert into projects (id, org_id, name) values ($1, 'org_1', 'A project') "
+        "on conflict do nothing",
         project_id,
     )
     return project_id
 
 
+def an_actor(*scopes, project_id=PROJECT, **fields) -> Actor:
+    """Somebody who may do these things; everything, if nothing is said."""
+    return Actor(
+        id="apikey:somebody",
+        type=ActorType.API_KEY,
+        project_id=project_id,
+        scopes=frozenset(scopes or (EVERYTHING,)),
+        **fields,
+    )
+
+
+async def a_key(db, *scopes, project_id=PROJECT, **fields) -> CreatedKey:
+    """Make an API key with these scopes; with all of them, if nothing is said."""
+    await a_project(db, project_id)
+    new = NewKey(project_id=project_id, name="A key", scopes=scopes or (EVERYTHING,), **fields)
+    return await keys.create(db, an_actor(project_id=project_id), new)
+
+
+async def change_key(db, key_id, **columns):
+    """Change columns of a key behind everybody's back."""
+    for name, value in columns.items():
+        statement = f"update api_keys set {name} = $2 where id = $1"  # noqa: S608 - our own names
+        await db.raw.execute(statement, key_id, value)
+
+
+async def a_secret(db, name="TOKEN", value="s3cret", *, project_id=PROJECT, **fields) -> JobSecret:
+    await a_project(db, project_id)
+    new = NewSecret(project_id=project_id, secret_key=name, value=value, **fields)
+    return await secrets.save(db, SEALER, new)
+
+
+async def facts(db) -> list[tuple[str, dict]]:
+    """Tell what was recorded for others to react to, in order."""
+    rows = await db.raw.fetch("select fact, body from outbox order by id")
+    return [(row["fact"], msgspec.json.decode(row["body"])) for row in rows]
+
+
+def new_name() -> str:
+    """Invent a name nobody has."""
+    return ids.token_hex(6)
+
+
+def new_address() -> str:
+    """Invent an address nobody calls from."""
+    number = next(_ADDRESSES)
+    return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+
+
 async def a_job(db, *, project_id=PROJECT, slug=None, **columns) -> DefinitionRow:
-    """A committed-if-you-commit job; `columns` are those of the table."""
+    """Make a job; `columns` are those of the table."""
     await a_project(db, project_id)
     job_id = ids.new_id()
     values = {
@@ -41,7 +109,8 @@ async def a_job(db, *, project_id=PROJECT, slug=None, **columns) -> DefinitionRo
     }
     names = ", ".join(values)
     places = ", ".join(f"${n}" for n in range(1, len(values) + 1))
-    await db.raw.execute(f"insert into jobs ({names}) values ({places})", *values.values())
+    statement = f"insert into jobs ({names}) values ({places})"  # noqa: S608 - our own names
+    await db.raw.execute(statement, *values.values())
     return await the_job(db, job_id)
 
 
@@ -58,7 +127,8 @@ async def change_job(db, job, **columns):
             columns.pop("paused"),
         )
     for name, value in columns.items():
-        await db.raw.execute(f"update jobs set {name} = $2 where id = $1", job.id, value)
+        statement = f"update jobs set {name} = $2 where id = $1"  # noqa: S608 - our own names
+        await db.raw.execute(statement, job.id, value)
     await db.raw.execute("update jobs set revision = revision + 1 where id = $1", job.id)
 
 
@@ -126,16 +196,25 @@ async def cancel(db, run_id, *, project_id=PROJECT):
 async def age(db, run, by):
     """Let a queued run have come earlier."""
     await db.raw.execute(
-        "update queue set ord = ord - $2 where run_id = $1", run.id, int(by.total_seconds() * 1_000_000)
+        "update queue set ord = ord - $2 where run_id = $1",
+        run.id,
+        int(by.total_seconds() * 1_000_000),
     )
 
 
 async def expire(db, run):
     """Let a waiting run be past its expiry."""
-    for table, key in (("queue", "run_id"), ("scheduled", "run_id"), ("blocked", "run_id"), ("runs", "id")):
-        await db.raw.execute(
-            f"update {table} set expires_at = now() - interval '1 second' where {key} = $1", run.id
+    for table, key in (
+        ("queue", "run_id"),
+        ("scheduled", "run_id"),
+        ("blocked", "run_id"),
+        ("runs", "id"),
+    ):
+        statement = (
+            f"update {table} "  # noqa: S608 - our own names
+            f"set expires_at = now() - interval '1 second' where {key} = $1"
         )
+        await db.raw.execute(statement, run.id)
 
 
 async def status(db, run_id) -> Status:
@@ -148,7 +227,7 @@ async def statuses(db) -> dict[Status, int]:
 
 
 async def count(db, table) -> int:
-    return await db.raw.fetchval(f"select count(*) from {table}")
+    return await db.raw.fetchval(f"select count(*) from {table}")  # noqa: S608 - our own names
 
 
 async def active(db, job) -> Counter[str]:
@@ -159,3 +238,85 @@ async def active(db, job) -> Counter[str]:
         job.id,
     )
     return Counter({row[0]: row[1] for row in rows})
+
+
+async def a_run(db, *, status=Status.QUEUED, job=None, **fields) -> Run:
+    """Make a run that got where it is the way runs do, before others wait to be claimed."""
+    job = job or await a_job(db)
+    later = {"scheduled_at": await in_a_while(db)} if status is Status.DELAYED else {}
+    run = new_run(job, **{**later, **fields})
+    await queue.enqueue(db, [run], worth=WORTH)
+    match status:
+        case Status.QUEUED | Status.DELAYED:
+            pass
+        case Status.CANCELED:
+            await cancel(db, run.id, project_id=job.project_id)
+        case Status.EXPIRED:
+            await expire(db, run)
+            await queue.expire(db)
+        case _:
+            await _go_on(db, next(one for one in await claim(db, 250) if one.id == run.id), status)
+    return await the_run(db, run.id)
+
+
+async def _go_on(db, claimed, status):
+    """Take a claimed run where it shall be."""
+    if status is Status.DEQUEUED:
+        return
+    lease = {"id": claimed.id, "attempt": claimed.attempt, "lease_id": claimed.lease_id}
+    await queue.start(db, [Started(age_micros=0, **lease)])
+    if status is Status.WAITING:
+        await db.raw.execute(
+            "update runs set status = 'waiting', lease_id = null, "
+            "moves = moves || run_move((extract(epoch from now()) * 1000000)::bigint, 'waiting') "
+            "where id = $1",
+            claimed.id,
+        )
+    elif status is not Status.EXECUTING:
+        outcome = (
+            {} if status is Status.COMPLETED else {"error": "it failed", "error_class": "server"}
+        )
+        await queue.finish(db, [Finished(status=status, gated=claimed.gated, **lease, **outcome)])
+
+
+async def the_run(db, run_id) -> Run:
+    return await runs.get(db, None, run_id)
+
+
+async def in_a_while(db, seconds=3600.0):
+    """Tell a moment to come, by the database's clock."""
+    return await db.raw.fetchval("select now() + make_interval(secs => $1)", seconds)
+
+
+async def events(db, run_id) -> list[str]:
+    """Tell what is stored of a run's story, in order."""
+    rows = await db.raw.fetch(
+        "select type, message from run_events where run_id = $1 order by id", run_id
+    )
+    return [f"{row['type']}: {row['message']}" for row in rows]
+
+
+async def gates(db) -> dict[str, int]:
+    """How many places are taken at each gate."""
+    rows = await db.raw.fetch("select gate, count(*) from slots group by gate")
+    return {row[0]: row[1] for row in rows}
+
+
+async def a_quota(db, *, project_id=PROJECT, **columns):
+    """Limit a project; columns are those of `project_quotas`."""
+    await a_project(db, project_id)
+    names = ", ".join(columns)
+    places = ", ".join(f"${n}" for n in range(2, len(columns) + 2))
+    statement = f"insert into project_quotas (project_id, {names}) values ($1, {places})"  # noqa: S608 - our own names
+    await db.raw.execute(statement, project_id, *columns.values())
+
+
+async def end(db, run_id, status=Status.COMPLETED, *, ago="0 seconds"):
+    """Let a run have ended so long ago, whatever it was doing."""
+    await db.raw.execute(
+        "update runs set status = $2, finished_at = now() - cast($3::text as interval) "
+        "where id = $1",
+        run_id,
+        status,
+        ago,
+    )

@@ -70,7 +70,7 @@ class Express:
         segments = scope["path"].rstrip("/").split("/")
         for pattern in self._patterns.get((scope["method"], len(segments)), ()):
             if all(
-                fixed is None or fixed == segment
+                segment if fixed is None else fixed == segment
                 for fixed, segment in zip(pattern.fixed, segments, strict=True)
             ):
                 return pattern.face, {name: segments[index] for index, name in pattern.names}
@@ -102,13 +102,13 @@ class Express:
 
 async def _body(receive: Receive) -> bytes:
     message = await receive()
-    body: bytes = message.get("body", b"")
+    parts: list[bytes] = [message.get("body", b"")]
     while message.get("more_body"):
         message = await receive()
-        body += message.get("body", b"")
+        parts.append(message.get("body", b""))
     if message["type"] == "http.disconnect":
         raise Disconnected
-    return body
+    return b"".join(parts)
 
 
 def _pattern(face: Face[Any]) -> _Pattern:

@@ -32,7 +32,7 @@ def worker_loops(services: Services, policy: Policy, due: asyncio.Event) -> Sequ
     """Every loop of this milestone's rooms, with its period."""
     settings = services.settings
     tidy = settings.reaper_interval
-    relay = outbox.Relay(services.database, REACTIONS)
+    relay = outbox.Relay(REACTIONS)
     told = asyncio.Event()
     services.listener.subscribe(outbox.CHANNEL, lambda _: told.set(), after_gap=told.set)
     recovery = Recovery(services.definitions, policy)

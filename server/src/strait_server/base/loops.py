@@ -4,12 +4,15 @@ A step does one bounded batch and answers how much it did; the runner waits
 only when there was nothing to do. A step is safe to run twice at once; those
 marked `alone` run on one process at a time all the same, to spare the others
 the work: whoever holds the advisory lock leads. The lock, the check and the
-work use one pinned connection, so losing it ends the leadership (T82).
+work use one pinned connection, so losing it ends the leadership (T82). And
+PostgreSQL ends it when the leader has been silent for a while: a process that
+hangs, or a machine that is cut off, keeps its connections.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Final
 
 import asyncpg
@@ -21,6 +24,13 @@ from strait_server.base.db.database import Database
 
 _LEADER_LOCK: Final = 0x5374726169745265  # "StraitRe"
 _LEAD: Final = "select pg_try_advisory_lock($1)"
+_SILENCE_MS: Final = "5000"  # some loop of the leader must take a step more often than that
+_LEADING: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "idle_session_timeout": _SILENCE_MS,
+        "idle_in_transaction_session_timeout": _SILENCE_MS,
+    }
+)
 _AFTER_FAILURE: Final = 1.0
 _STEPS_PER_TURN: Final = 10
 _log = structlog.get_logger(__name__)
@@ -68,8 +78,9 @@ class Runner:
                     pause = await self._turn(loop, db)
             except Exception:  # noqa: BLE001 - the loop runner is one of the places that may
                 self._note(loop.name)
-                pause = _AFTER_FAILURE
-            await _rest(loop, pause)
+                await asyncio.sleep(_AFTER_FAILURE)  # whoever is being woken meanwhile
+            else:
+                await _rest(loop, pause)
 
     async def _lead(self) -> None:
         while True:
@@ -80,7 +91,7 @@ class Runner:
             await asyncio.sleep(_AFTER_FAILURE)
 
     async def _lead_while_connected(self) -> None:
-        raw = await self._database.dedicated()
+        raw = await self._database.dedicated(_LEADING)
         try:
             while not await raw.fetchval(_LEAD, _LEADER_LOCK):  # noqa: ASYNC110 - nobody tells us
                 await asyncio.sleep(_AFTER_FAILURE)

@@ -1,12 +1,12 @@
 """Facts on their way from the room that recorded them to the rooms that react.
 
 A fact is written in the transaction of the change it tells of. The relay reads
-facts in the order of their commits, calls each reaction at least once, and
-deletes what everybody has seen. A fact is invisible to the relay until every
-transaction that began before it has ended, so none is overtaken or skipped.
+facts in the order in which they were recorded, calls each reaction at least
+once, and deletes what everybody has seen. A fact is invisible to the relay
+until every transaction that began before it has ended, and a second relay waits
+for the first, so none is overtaken or skipped.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -14,7 +14,6 @@ import msgspec
 from msgspec import Struct
 
 from strait_server.base.db.connection import Connection
-from strait_server.base.db.database import Database
 from strait_server.base.db.queries import Query
 from strait_server.base.facts import Fact
 
@@ -39,7 +38,7 @@ _OLDEST: Final = Query(
     where recorded_by < pg_snapshot_xmin(pg_current_snapshot())
     order by id
     limit $1
-    for update skip locked
+    for update
     """,
     ("limit",),
 )
@@ -61,10 +60,8 @@ async def record(db: Connection, fact: Fact) -> None:
 class Relay:
     """Tells facts to those who react."""
 
-    def __init__(self, database: Database, reactions: Reactions) -> None:
-        self._database = database
+    def __init__(self, reactions: Reactions) -> None:
         self._reactions = {kind.__name__: (kind, who) for kind, who in reactions.items()}
-        self.wake: Final = asyncio.Event()
 
     async def step(self, db: Connection) -> int:
         """Tell up to a hundred facts, each in a transaction with its deletion.

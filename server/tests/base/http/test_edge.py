@@ -31,6 +31,9 @@ SECURITY = {
 }
 
 
+NO_LIMIT = Rate()
+
+
 async def echo(scope, receive, send):
     """Answer with the body, and with what the edge found out."""
     body = b""
@@ -49,7 +52,7 @@ async def echo(scope, receive, send):
     await send_answer(Answer(200, [], json.dumps(told).encode()), send)
 
 
-def an_edge(app=echo, *, rate=Rate(), metrics=None, log=None, **rules):
+def an_edge(app=echo, *, rate=NO_LIMIT, metrics=None, log=None, **rules):
     usual = {
         "timeout_seconds": 5.0,
         "body_limit": lambda path: 100 if path == "/large" else 10,
@@ -60,13 +63,13 @@ def an_edge(app=echo, *, rate=Rate(), metrics=None, log=None, **rules):
         app,
         Rules(**{**usual, **rules}),
         metrics=metrics or HttpMetrics(),
-        limits=AddressLimits(Limiter(), everything=rate, triggers=Rate()),
+        limits=AddressLimits(Limiter(), everything=rate, triggers=NO_LIMIT),
         access_log=log or a_log()[0],
     )
 
 
 def a_log():
-    """An access log, and how to read it."""
+    """Make an access log, and say how to read it."""
     file = io.BytesIO()
     log = AccessLog(LogLevel.INFO, LogFormat.JSON, file=file)
 
@@ -228,9 +231,9 @@ async def test_an_answer_that_has_begun_may_take_its_time():
 
     async def stream(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        limit = asyncio.get_running_loop().time() + 0.05
-        while asyncio.get_running_loop().time() < limit:
-            await asyncio.sleep(0)
+        past_the_deadline = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.05, past_the_deadline.set)
+        await past_the_deadline.wait()
         await send({"type": "http.response.body", "body": b"done"})
 
     answer = await ask(an_edge(stream, timeout_seconds=0.02))

@@ -40,7 +40,9 @@ async def greet(context, request):
     name = decode(request.body, Greeting).name
     loud = request.query.get("loud") == "1"
     text = f"{context['word']} {name}"
-    return json_answer(202, Greeted(text.upper() if loud else text), headers=[(b"x-greeted", b"yes")])
+    return json_answer(
+        202, Greeted(text.upper() if loud else text), headers=[(b"x-greeted", b"yes")]
+    )
 
 
 GREET = Face(

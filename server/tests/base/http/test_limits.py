@@ -109,7 +109,11 @@ def test_looking_does_not_count(limiter):
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::ffff"), ("not an address:", "not an address:")],
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::ffff"),
+        ("not an address:", "not an address:"),
+    ],
 )
 def test_one_customer_is_counted_as_one(limiter, one, other):
     limits = AddressLimits(limiter, everything=Rate(1), triggers=Rate())

@@ -66,7 +66,11 @@ def test_a_limit_is_a_positive_integer(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["2026-01-05T09:59:58.000123Z", "2026-01-05T10:59:58.000123+01:00", "2026-01-05T09:59:58.000123456Z"],
+    [
+        "2026-01-05T09:59:58.000123Z",
+        "2026-01-05T10:59:58.000123+01:00",
+        "2026-01-05T09:59:58.000123456Z",
+    ],
 )
 def test_a_plain_timestamp_means_every_row_of_that_time_was_seen(text):
     page = read_page(None, text)

@@ -85,7 +85,9 @@ def test_a_limit_says_in_whole_seconds_when_to_come_back(error, seconds):
 
 
 def test_an_unknown_caller_is_told_how_to_say_who_he_is():
-    assert dict(render(errors.Unauthorized("no"), "req-1").headers)[b"www-authenticate"] == b"Bearer"
+    assert (
+        dict(render(errors.Unauthorized("no"), "req-1").headers)[b"www-authenticate"] == b"Bearer"
+    )
 
 
 def test_a_bug_tells_nothing_but_its_request_id_and_is_logged_under_it():

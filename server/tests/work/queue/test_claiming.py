@@ -122,7 +122,9 @@ async def test_eight_claimers_never_take_a_run_twice(database, fairly):
                 taken += [run.id for run in batch]
         return taken
 
-    taken = [run_id for part in await asyncio.gather(*(claimer() for _ in range(8))) for run_id in part]
+    taken = [
+        run_id for part in await asyncio.gather(*(claimer() for _ in range(8))) for run_id in part
+    ]
 
     async with database.connection() as db:
         taken += [run.id for run in await world.claim_all(db)]

@@ -33,8 +33,12 @@ async def test_a_hot_statement_uses_its_indexes_and_scans_no_table(db, statement
 
     plan = await _generic_plan(db, query)
 
-    used = {_without_month(index) for index in re.findall(r"Index (?:Only )?Scan.* using (\S+)", plan)}
-    scanned = {table for table in re.findall(r"Seq Scan on (\S+)", plan) if table not in _temporary(query)}
+    used = {
+        _without_month(index) for index in re.findall(r"Index (?:Only )?Scan.* using (\S+)", plan)
+    }
+    scanned = {
+        table for table in re.findall(r"Seq Scan on (\S+)", plan) if table not in _temporary(query)
+    }
     assert HOT[statement] <= used, plan
     assert not scanned, plan
 

@@ -12,7 +12,7 @@ from strait_server.work.queue.model import FINAL, Returned, Status
 
 @pytest.fixture
 async def worker(db):
-    """A worker that is alive."""
+    """Register a worker that is alive."""
     worker_id = ids.new_id()
     await db.raw.execute(
         "insert into workers (id, lock_id, host, pid, concurrency, alive_until) "

@@ -11,7 +11,12 @@ from strait_server.work.queue.model import NewEvent, Status
 async def test_a_queued_run_shows_what_it_is(client, db):
     job = await world.a_job(db, slug="resize")
     run = await world.a_run(
-        db, job=job, payload=b'{"image":42}', priority=3, tags=b'{"src":"upload"}', idempotency_key="k"
+        db,
+        job=job,
+        payload=b'{"image":42}',
+        priority=3,
+        tags=b'{"src":"upload"}',
+        idempotency_key="k",
     )
 
     answer = await client.get(f"/v1/runs/{run.id}")
@@ -32,7 +37,8 @@ async def test_a_queued_run_shows_what_it_is(client, db):
 async def test_a_final_run_shows_how_it_ended(client, db):
     run = await world.a_run(db, status=Status.DEAD_LETTER)
     await db.raw.execute(
-        "update runs set trace = '{1,2,3,4,5,6,7}', metadata = '{\"snooze_count\": 2}' where id = $1",
+        "update runs set trace = '{1,2,3,4,5,6,7}', metadata = '{\"snooze_count\": 2}' "
+        "where id = $1",
         run.id,
     )
 
@@ -115,7 +121,9 @@ async def test_children_are_listed_oldest_first(client, db):
     parent = await world.a_run(db)
     children = [await world.a_run(db) for _ in range(3)]
     await db.raw.execute(
-        "update runs set parent_run_id = $1 where id = any($2)", parent.id, [run.id for run in children]
+        "update runs set parent_run_id = $1 where id = any($2)",
+        parent.id,
+        [run.id for run in children],
     )
 
     first = (await client.get(f"/v1/runs/{parent.id}/children?limit=2")).json()
@@ -171,9 +179,7 @@ async def test_a_story_is_paged_without_loss_or_repetition(client, db, limit):
 
     while True:
         page = (
-            await client.get(
-                f"/v1/runs/{run.id}/events", params={"limit": limit, "cursor": cursor}
-            )
+            await client.get(f"/v1/runs/{run.id}/events", params={"limit": limit, "cursor": cursor})
         ).json()
         seen += [event["id"] for event in page["data"]]
         if not page["has_more"]:

@@ -208,7 +208,9 @@ async def test_a_caller_without_a_project_must_say_which(enter_as):
 async def test_the_key_of_a_run_can_be_freed(client, db):
     run = await world.a_run(db, idempotency_key="once")
     await db.raw.execute(
-        "insert into idempotency_keys (job_id, key, run_id) values ($1, 'once', $2)", run.job_id, run.id
+        "insert into idempotency_keys (job_id, key, run_id) values ($1, 'once', $2)",
+        run.job_id,
+        run.id,
     )
 
     answer = await client.delete(f"/v1/runs/{run.id}/idempotency-key")
@@ -222,7 +224,9 @@ async def test_the_key_of_a_run_can_be_freed(client, db):
 async def test_the_key_of_a_run_that_is_under_way_stays(client, db, status):
     run = await world.a_run(db, idempotency_key="once", status=status)
     await db.raw.execute(
-        "insert into idempotency_keys (job_id, key, run_id) values ($1, 'once', $2)", run.job_id, run.id
+        "insert into idempotency_keys (job_id, key, run_id) values ($1, 'once', $2)",
+        run.job_id,
+        run.id,
     )
 
     answer = await client.delete(f"/v1/runs/{run.id}/idempotency-key")

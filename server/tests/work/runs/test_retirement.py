@@ -23,10 +23,14 @@ async def aged(db, run, days):
     await _month_of(db, old)
     await raw.execute("update run_events set run_id = $2 where run_id = $1", run.id, run_id)
     for table in ("run_payloads", "unsuccessful_runs", "queue", "scheduled"):
-        await raw.execute(f"update {table} set run_id = $2 where run_id = $1", run.id, run_id)
+        await raw.execute(
+            f"update {table} set run_id = $2 where run_id = $1",  # noqa: S608 - names of ours
+            run.id,
+            run_id,
+        )
     await raw.execute(
         "update runs set id = $2, created_at = now() - make_interval(days => $3), "
-        "finished_at = case when finished_at is not null then now() - make_interval(days => $3) end "
+        "finished_at = finished_at - make_interval(days => $3) "
         "where id = $1",
         run.id, run_id, days,
     )  # fmt: skip
@@ -34,7 +38,7 @@ async def aged(db, run, days):
 
 
 async def _month_of(db, run_id):
-    """Make the partitions of a month that lies further back than those that are made by themselves."""
+    """Make the partitions of a month so far back that they do not come by themselves."""
     await db.raw.execute(
         f"""
         do $$
@@ -44,7 +48,9 @@ async def _month_of(db, run_id):
             parent text;
         begin
             foreach parent in array array['runs', 'run_payloads', 'run_events'] loop
-                execute format('create table if not exists %I partition of %I for values from (%L) to (%L)',
+                execute format(
+                    'create table if not exists %I partition of %I '
+                    'for values from (%L) to (%L)',
                     parent || to_char(month, '_YYYY_MM'), parent, id_floor(month),
                     id_floor(month + interval '1 month'));
             end loop;

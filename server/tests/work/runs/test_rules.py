@@ -47,9 +47,10 @@ def test_a_move_happens_when_it_is_written_down():
     assert event.created_at == at
 
 
-@given(st.datetimes(datetime(1971, 1, 1), datetime(9000, 1, 1), timezones=st.just(UTC)))
-def test_a_time_and_the_ids_made_then_agree(at):
+@given(st.integers(40_000_000, 200_000_000_000))
+def test_a_time_and_the_ids_made_then_agree(seconds):
     """Ids are made up to a minute before or after the row, by another clock."""
+    at = datetime.fromtimestamp(seconds, UTC)
     made = floor_id(at)
 
     assert stretch.not_before(at + timedelta(seconds=59)) <= made

@@ -19,9 +19,13 @@ class Coalescer(Generic[T, R]):
     """Collects items and has them written in batches, one batch at a time.
 
     `write` gets the items in order and answers one result for each; an answer
-    may be an exception, which then is that caller's alone. When a batch fails
-    as a whole its items are written one by one, so that a bad one cannot fail
-    its neighbours; when the database is away, all fail at once.
+    may be an exception, which then is that caller's alone. It writes all or
+    nothing: a batch that fails as a whole is written again in halves, until the
+    bad items stand alone and cannot fail their neighbours. When the database is
+    away, all fail at once.
+
+    `revocable`: an item whose future was cancelled is left out, unless it is
+    being written already.
     """
 
     def __init__(
@@ -30,13 +34,16 @@ class Coalescer(Generic[T, R]):
         *,
         limit: int = 500,
         linger: float = 0.0,
+        revocable: bool = False,
         name: str = "",
     ) -> None:
         self.name = name
         self._write = write
         self._limit = limit
         self._linger = linger
+        self._revocable = revocable
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
+        self._writing: list[tuple[T, asyncio.Future[R]]] = []
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -58,7 +65,11 @@ class Coalescer(Generic[T, R]):
         return future
 
     async def run(self) -> None:
-        """Write batches until cancelled. One task, owned by the process's lifespan."""
+        """Write batches until cancelled. One task, owned by the process's lifespan.
+
+        Whoever still waits then hears `Unavailable`, also those whose batch was
+        being written: nobody knows whether it was.
+        """
         try:
             while True:
                 await self._wake.wait()
@@ -66,23 +77,28 @@ class Coalescer(Generic[T, R]):
                     await asyncio.sleep(self._linger)
                 self._wake.clear()
                 while self._waiting:
-                    batch = self._waiting[: self._limit]
-                    del self._waiting[: self._limit]
-                    await self._flush(batch)
+                    await self._flush()
                 self._idle.set()
         finally:
             self._closed = True
-            for _, future in self._waiting:
+            for _, future in (*self._writing, *self._waiting):
                 _settle(future, Unavailable("the server is shutting down"))
+            self._idle.set()
 
     async def drain(self) -> None:
         """Wait until everything submitted so far is written."""
         await self._idle.wait()
 
-    async def _flush(self, batch: Sequence[tuple[T, asyncio.Future[R]]]) -> None:
-        answers = await self._answers([item for item, _ in batch])
-        for (_, future), answer in zip(batch, answers, strict=True):
-            _settle(future, answer)
+    async def _flush(self) -> None:
+        self._writing = self._waiting[: self._limit]
+        del self._waiting[: self._limit]
+        if self._revocable:
+            self._writing = [one for one in self._writing if not one[1].cancelled()]
+        if self._writing:
+            answers = await self._answers([item for item, _ in self._writing])
+            for (_, future), answer in zip(self._writing, answers, strict=True):
+                _settle(future, answer)
+        self._writing = []
 
     async def _answers(self, items: Sequence[T]) -> Sequence[R | Exception]:
         try:
@@ -94,7 +110,8 @@ class Coalescer(Generic[T, R]):
                 return [unavailable] * len(items)
             if len(items) == 1:
                 return [error]
-        return [answer for item in items for answer in await self._answers([item])]
+        half = len(items) // 2
+        return [*await self._answers(items[:half]), *await self._answers(items[half:])]
 
 
 def _settle(future: asyncio.Future[R], answer: R | Exception) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 import asyncpg
 
 from strait_server.base.db.connection import Connection, prepare_types
-from strait_server.base.db.outage import is_outage
+from strait_server.base.db.outage import FAILURES, is_outage
 from strait_server.base.errors import Unavailable
 
 PINNED_PLANS: Final[Mapping[str, str]] = {
@@ -43,6 +43,8 @@ class Database:
         self._settings = {
             "application_name": name,
             "statement_timeout": str(int(statement_timeout.total_seconds() * 1000)),
+            # Nothing of ours waits inside a transaction: who does hangs, and holds locks.
+            "idle_in_transaction_session_timeout": "15000",
             "timezone": "UTC",
             "jit": "off",
         }
@@ -57,13 +59,20 @@ class Database:
         *,
         timeout_seconds: float = _CONNECT_SECONDS,
     ) -> asyncpg.Connection:
-        """Open a connection that belongs to the caller, who closes it."""
-        raw = await asyncpg.connect(
-            self.dsn,
-            server_settings={**self._settings, **(settings or {})},
-            timeout=timeout_seconds,
-            command_timeout=60,
-        )
+        """Open a connection that belongs to the caller, who closes it.
+
+        Not to be let in is an outage as well, whatever PostgreSQL's reason: a
+        ConnectionError, if it is none of its own.
+        """
+        try:
+            raw = await asyncpg.connect(
+                self.dsn,
+                server_settings={**self._settings, **(settings or {})},
+                timeout=timeout_seconds,
+                command_timeout=60,
+            )
+        except asyncpg.PostgresError as error:
+            raise ConnectionError(str(error)) from error
         await prepare_types(raw)
         return raw
 
@@ -77,11 +86,11 @@ class Database:
         pool = await self._open_pool()
         try:
             raw = await pool.acquire(timeout=_ACQUIRE_SECONDS)
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except FAILURES as error:
             raise Unavailable("the database does not answer") from error
         try:
             yield Connection(raw)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except FAILURES as error:
             if is_outage(error):
                 raise Unavailable("the database does not answer") from error
             raise
@@ -118,7 +127,7 @@ class Database:
                         reset=_nothing_to_reset,
                         max_inactive_connection_lifetime=300,
                     )
-                except (TimeoutError, OSError, asyncpg.PostgresError) as error:
+                except FAILURES as error:
                     raise Unavailable("the database does not answer") from error
             return self._pool
 
@@ -145,7 +154,7 @@ class Line:
         if raw is not None and not raw.is_closed():
             try:
                 await raw.close(timeout=_CONNECT_SECONDS)
-            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except FAILURES:
                 raw.terminate()
 
 

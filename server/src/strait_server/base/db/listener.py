@@ -8,11 +8,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-import asyncpg
 import structlog
 
 from strait_server.base.db.database import Database
-from strait_server.base.db.outage import is_outage
+from strait_server.base.db.outage import FAILURES
 
 _RETRY_SECONDS: Final = 1.0
 _PROBE_SECONDS: Final = 10.0
@@ -42,21 +41,22 @@ class Listener:
         while True:
             try:
                 await self._listen_until_lost()
-            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                if not is_outage(error):
-                    raise
+                _log.warning("listening connection lost")
+            except FAILURES as error:
                 _log.warning("listening connection lost", error=str(error))
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _listen_until_lost(self) -> None:
         raw = await self._database.dedicated()
+        lost = asyncio.Event()
+        raw.add_termination_listener(lambda _: lost.set())
         try:
             for channel in self._heard:
                 await raw.add_listener(channel, self._dispatch)
             for forget in self._after_gap:
                 forget()
-            while True:  # a half-open connection says nothing; a question finds out
-                await asyncio.sleep(_PROBE_SECONDS)
+            while not await _within(_PROBE_SECONDS, lost):
+                # A half-open connection says nothing; a question finds out.
                 await raw.execute("select 1", timeout=_PROBE_SECONDS)
         finally:
             raw.terminate()
@@ -64,3 +64,12 @@ class Listener:
     def _dispatch(self, _raw: object, _pid: int, channel: str, payload: object) -> None:
         for heard in self._heard[channel]:
             heard(str(payload))
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    """Wait for the event so long. Answers whether it came."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

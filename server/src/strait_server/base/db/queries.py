@@ -1,8 +1,8 @@
 """Named SQL statements, read from the `queries.sql` beside a store.
 
 Where a store is a folder, so are its queries: `store/claim.py` reads
-`queries/claim.sql`. A file holds statements introduced by `-- name: find`. Parameters are written
-`:name` and become `$1, $2, …` once, at import. A line
+`queries/claim.sql`. A file holds statements introduced by `-- name: find`.
+Parameters are written `:name` and become `$1, $2, …` once, at import. A line
 
     -- literal: batch = 10 25 100
 
@@ -43,15 +43,19 @@ class Query(Struct, frozen=True):
 
 
 def load_queries(module: str) -> Mapping[str, Query]:
-    """Every statement of the store `module`, by name."""
+    """Every statement of the store `module`, by name. ValueError for a name that stands twice."""
     package, _, name = module.rpartition(".")
     room, _, last = package.rpartition(".")
     if last == "store":
         file = resources.files(room).joinpath("queries", f"{name}.sql")
     else:
         file = resources.files(package).joinpath("queries.sql")
-    source = file.read_text(encoding="utf-8")
-    return MappingProxyType({query.name: query for query in _parse(source)})
+    by_name: dict[str, Query] = {}
+    for query in _parse(file.read_text(encoding="utf-8")):
+        if query.name in by_name:
+            raise ValueError(f"{module} has two statements named {query.name}")
+        by_name[query.name] = query
+    return MappingProxyType(by_name)
 
 
 def _parse(source: str) -> Iterator[Query]:

@@ -111,7 +111,7 @@ def _read_cursor(text: str) -> tuple[datetime, UUID | None]:
         packed = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         at, _, row_id = packed.decode("ascii").partition("|")
         return _read_time(at), UUID(row_id)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise Invalid("invalid cursor format") from error
 
 
@@ -120,4 +120,4 @@ def _read_time(text: str) -> datetime:
     at = msgspec.convert(text.replace(" ", "+"), datetime)
     if at.tzinfo is None:
         raise ValueError("a time without a zone")
-    return at
+    return at.astimezone(UTC)  # a time at the edge of the calendar may have none there

@@ -10,6 +10,19 @@ from msgspec import Struct
 from strait_server.base.errors import Forbidden, Invalid, NotFound
 
 EVERYTHING: Final = "*"
+# Whatever a key can be allowed (behaviour 13.2).
+SCOPES: Final = frozenset(
+    {
+        EVERYTHING,
+        *("jobs:read", "jobs:write", "jobs:trigger"),
+        *("runs:read", "runs:write"),
+        *("workflows:read", "workflows:write", "workflows:trigger"),
+        *("secrets:read", "secrets:write"),
+        *("webhooks:read", "webhooks:write"),
+        *("api-keys:manage", "rbac:manage", "stats:read"),
+        *("projects:read", "projects:write", "projects:manage"),
+    }
+)
 
 
 class ActorType(StrEnum):

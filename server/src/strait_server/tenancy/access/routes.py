@@ -11,10 +11,11 @@ from msgspec import Meta, Struct
 from strait_server.base.http.guards import at_most, requires
 from strait_server.base.http.pages import Page
 from strait_server.base.http.params import Count, Db, FromPath, JSONBody, Paging
-from strait_server.tenancy.access.model import Actor, APIKey, CreatedKey, NewKey, RotatedKey
+from strait_server.tenancy.access.model import SCOPES, Actor, APIKey, CreatedKey, NewKey, RotatedKey
 from strait_server.tenancy.access.service import keys
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
+Scope = Annotated[str, Meta(extra_json_schema={"enum": sorted(SCOPES)})]
 
 
 class CreateKey(Struct, frozen=True, kw_only=True):
@@ -22,7 +23,7 @@ class CreateKey(Struct, frozen=True, kw_only=True):
 
     name: Name
     project_id: str | None = None
-    scopes: tuple[str, ...] | None = None
+    scopes: tuple[Scope, ...] | None = None
     expires_in_days: Annotated[int, Meta(ge=0, le=36_500)] | None = None
     rate_limit_requests: Count | None = None
     rate_limit_window_secs: Count | None = None
@@ -31,8 +32,8 @@ class CreateKey(Struct, frozen=True, kw_only=True):
 class RotateKey(Struct, frozen=True, kw_only=True):
     """Body of the request to replace a key. The grace is an hour unless given."""
 
-    grace_period_minutes: Count | None = None
-    grace_period_seconds: Count | None = None
+    grace_period_minutes: Annotated[int, Meta(ge=0, le=10_080)] | None = None
+    grace_period_seconds: Annotated[int, Meta(ge=0, le=604_800)] | None = None
     name: Name | None = None
 
     @property

@@ -1,24 +1,11 @@
-"""Which scopes there are, and who may hand them on (behaviour 13.2, 13.3)."""
+"""Who may hand scopes on, and how long a replaced key works (behaviour 13.2, 13.3)."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
 from strait_server.base.errors import Forbidden, Invalid
-from strait_server.tenancy.access.model import EVERYTHING, Actor
-
-SCOPES: Final = frozenset(
-    {
-        EVERYTHING,
-        *("jobs:read", "jobs:write", "jobs:trigger"),
-        *("runs:read", "runs:write"),
-        *("workflows:read", "workflows:write", "workflows:trigger"),
-        *("secrets:read", "secrets:write"),
-        *("webhooks:read", "webhooks:write"),
-        *("api-keys:manage", "rbac:manage", "stats:read"),
-        *("projects:read", "projects:write", "projects:manage"),
-    }
-)
+from strait_server.tenancy.access.model import EVERYTHING, SCOPES, Actor
 
 DEFAULT_GRACE: Final = timedelta(minutes=60)
 MAX_GRACE: Final = timedelta(minutes=10_080)
@@ -35,7 +22,8 @@ def granted(actor: Actor, wanted: Sequence[str] | None) -> tuple[str, ...]:
     if not wanted:
         raise Invalid("scopes must not be empty", problems=["scopes: failed on 'min=1'"])
     if unknown := sorted(set(wanted) - SCOPES):
-        raise Invalid(f"unknown scope: {unknown[0]}", problems=[f"scopes: {it}" for it in unknown])
+        problems = [f"scopes: there is no {scope!r}" for scope in unknown]
+        raise Invalid(f"unknown scope: {unknown[0]}", problems=problems)
     check_covers(actor, wanted)
     return tuple(dict.fromkeys(wanted))
 

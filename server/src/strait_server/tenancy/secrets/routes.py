@@ -17,7 +17,10 @@ from strait_server.tenancy.access.model import Actor
 from strait_server.tenancy.secrets import service as secrets
 from strait_server.tenancy.secrets.model import PRODUCTION, JobSecret, NewSecret
 
-SecretKey = Annotated[str, Meta(max_length=128, pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
+# In Python, unlike elsewhere, `$` is also true before a line end that comes last.
+SecretKey = Annotated[
+    str, Meta(max_length=128, pattern="^[A-Za-z_][A-Za-z0-9_]*(?![^A-Za-z0-9_])$")
+]
 Environment = Annotated[str, Meta(min_length=1, max_length=64)]
 
 

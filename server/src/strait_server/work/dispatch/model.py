@@ -205,16 +205,6 @@ class Level(StrEnum):
     UNHEALTHY = "unhealthy"
 
 
-# What a worker allows itself.
-
-
-class Concurrency(Struct, frozen=True, kw_only=True):
-    """How many runs a worker keeps in flight, and how often in a row it was nearly idle."""
-
-    limit: int
-    idle_probes: int = 0
-
-
 class CircuitRow(Struct, frozen=True, kw_only=True):
     """A circuit and a score as the database has them; instants as seconds from now."""
 

@@ -1,8 +1,9 @@
 -- What is known of endpoints and of how long jobs take.
 --
 -- Workers report in batches: what happened at an endpoint since the last report
--- is folded into four numbers, so that reports of several workers add up in any
--- order. Every instant is the database's; workers are told durations.
+-- is folded into four numbers. A report does to the row what its successes and
+-- failures would have done one by one, however they were cut into reports. Every
+-- instant is the database's; workers are told durations.
 
 -- name: circuit
 select state, failures, health_score,
@@ -26,8 +27,9 @@ where project_id = :project_id
 
 -- name: report
 -- Add what happened: `recovered` says that there was a success, `failures` how
--- many failures came after the last one. The score moves by `score_kept` of
--- itself plus `score_added`. Returned are the circuits whose state changed.
+-- many failures came after the last one. The score becomes `score_kept` of itself
+-- plus `score_added`. A report of nothing is from a probe that found out nothing:
+-- the next one need not wait. Returned are the circuits whose state changed.
 with reports as (
     select *
     from unnest(
@@ -61,7 +63,7 @@ with reports as (
                 when (not r.recovered and c.state = 'half_open' and r.failures > 0)
                     or (case when r.recovered then 0 else c.failures end) + r.failures >= :threshold
                     then now() + make_interval(secs => :open_seconds::float8) end,
-            case when not r.recovered and c.state = 'half_open' and r.failures = 0 then c.probe_until end,
+            case when not r.recovered and c.state = 'half_open' and r.failures = 0 then now() end,
             greatest(least(c.health_score * r.score_kept + r.score_added, 100), 0),
             now()
         from reports as r

@@ -1,12 +1,13 @@
 """Nouns of triggering: what is asked, and what is answered."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from strait_server.work.jobs.model import Job
 from strait_server.work.queue.model import NewRun, Status
 
 Key = Annotated[str, Meta(max_length=256)]
@@ -19,6 +20,9 @@ Metadata = Annotated[
 Priority = Annotated[int, Meta(ge=0, le=10)]
 Seconds = Annotated[int, Meta(ge=0, le=31_536_000)]
 Instant = Annotated[datetime, Meta(tz=True)]
+
+_SLICES: Final = 60
+_FINEST_SLICE_SECONDS: Final = 0.1
 
 
 class TriggerJob(Struct, frozen=True, kw_only=True):
@@ -42,7 +46,10 @@ class TriggerJobInBulk(Struct, frozen=True, kw_only=True):
 
 
 class Triggered(Struct, frozen=True, kw_only=True):
-    """The answer to a trigger: the run that was made, or the one made earlier for the key."""
+    """The answer to a trigger: the run that was made, or the one made earlier for the key.
+
+    An item of a bulk trigger is answered without the hash and the extras.
+    """
 
     id: UUID
     status: Status
@@ -66,7 +73,7 @@ class TriggeredInBulk(Struct, frozen=True, kw_only=True):
 class Plan(Struct, frozen=True, kw_only=True):
     """The answer to a dry run: what a trigger would make."""
 
-    job: object
+    job: Job
     payload_hash: str
     expires_at: datetime
     payload: msgspec.Raw | UnsetType = UNSET
@@ -81,6 +88,11 @@ class RateScope(Struct, frozen=True):
     limit: int
     window_seconds: int
     refusal: str
+
+    @property
+    def slice_seconds(self) -> float:
+        """How finely the window is counted."""
+        return max(self.window_seconds / _SLICES, _FINEST_SLICE_SECONDS)
 
 
 class Reserved(Struct, frozen=True):

@@ -13,23 +13,35 @@ order by w.job_id, w.key
 on conflict do nothing
 returning run_id;
 
+-- name: lock_keys
+-- Hold keys that somebody has. Whoever had to wait for them must not look at the
+-- runs in the same statement: its snapshot is older than the wait, so the run of
+-- a key that has just been taken over would seem to be gone.
+select key
+from idempotency_keys
+where (job_id, key) in (
+    select w.job_id, w.key
+    from unnest(:job_ids::uuid[], :keys::text[]) as w (job_id, key))
+order by job_id, key
+for update;
+
 -- name: holders
 -- Who holds keys. A key is free again a day after its run ended, and at once
 -- when the run expired; a dead letter keeps it (behaviour 2.6).
 select idempotency_keys.job_id, idempotency_keys.key, idempotency_keys.run_id, runs.status,
-    runs.id is null
-        or runs.status = 'expired'
-        or (runs.finished_at < now() - make_interval(hours => 24) and runs.status <> 'dead_letter') as stale
+    coalesce(
+        runs.id is null
+            or runs.status = 'expired'
+            or (runs.finished_at < now() - interval '24 hours' and runs.status <> 'dead_letter'),
+        false) as stale
 from idempotency_keys
 left join runs on runs.id = idempotency_keys.run_id
 where (idempotency_keys.job_id, idempotency_keys.key) in (
     select w.job_id, w.key
-    from unnest(:job_ids::uuid[], :keys::text[]) as w (job_id, key))
-order by idempotency_keys.job_id, idempotency_keys.key
-for update of idempotency_keys;
+    from unnest(:job_ids::uuid[], :keys::text[]) as w (job_id, key));
 
 -- name: take_over
--- Pass stale keys on to new runs. Zero rows for a key: it was taken meanwhile.
+-- Pass stale keys on to new runs. The caller holds the keys.
 update idempotency_keys
 set run_id = w.run_id,
     created_at = now()
@@ -58,15 +70,17 @@ where idempotency_keys.job_id = runs.job_id
   and runs.status not in ('dequeued', 'executing', 'waiting');
 
 -- name: forget_keys
--- Drop keys that nothing can hit any more.
+-- Drop keys that nothing can hit any more. The age is asked of the row once it is
+-- held: it may have been passed on to a new run meanwhile.
 delete from idempotency_keys
-where (job_id, key) in (
+where created_at < now() - interval '48 hours'
+  and (job_id, key) in (
     select idempotency_keys.job_id, idempotency_keys.key
     from idempotency_keys
     left join runs on runs.id = idempotency_keys.run_id
-    where idempotency_keys.created_at < now() - make_interval(hours => 48)
+    where idempotency_keys.created_at < now() - interval '48 hours'
       and (runs.id is null
-           or (runs.finished_at < now() - make_interval(hours => 48) and runs.status <> 'dead_letter'))
+           or (runs.finished_at < now() - interval '48 hours' and runs.status <> 'dead_letter'))
     order by idempotency_keys.created_at
     limit 1000);
 
@@ -114,35 +128,35 @@ from (
 
 -- name: admitted
 -- How many runs each scope admitted within its window, and how many seconds
--- until the oldest of them leave it. A window is counted in sixtieths, and a
--- slice that has begun to leave it still counts whole.
-select s.scope, coalesce(sum(b.admitted), 0)::integer as count,
-    coalesce(extract(epoch from min(b.bucket_at) - now())::float8 + s.window_seconds
-        + greatest(s.window_seconds / 60.0, 1), 0)::float8 as frees_in
-from unnest(:scopes::text[], :window_seconds::integer[]) as s (scope, window_seconds)
-left join rate_limit_buckets as b
-    on b.scope = s.scope
-    and b.bucket_at > now() - make_interval(secs => s.window_seconds + greatest(s.window_seconds / 60.0, 1))
-group by s.scope, s.window_seconds;
+-- until the oldest of them leave it. A window is counted in slices, and a slice
+-- that has begun to leave still counts whole.
+select s.scope, coalesce(sum(rate_limit_buckets.admitted), 0)::integer as count,
+    coalesce(extract(epoch from min(rate_limit_buckets.leaves_at) - now()), 0)::float8 as frees_in
+from unnest(:scopes::text[]) as s (scope)
+left join rate_limit_buckets
+    on rate_limit_buckets.scope = s.scope
+    and rate_limit_buckets.leaves_at > now()
+group by s.scope;
 
 -- name: admit
-insert into rate_limit_buckets (scope, bucket_at, admitted)
+-- Count admissions in the slice of this moment.
+insert into rate_limit_buckets (scope, leaves_at, admitted)
 select s.scope,
-    to_timestamp(floor(extract(epoch from now()) / greatest(s.window_seconds / 60.0, 1))
-        * greatest(s.window_seconds / 60.0, 1)),
+    to_timestamp((floor(extract(epoch from now())::float8 / s.slice) + 1) * s.slice + s.length),
     s.count
-from unnest(:scopes::text[], :window_seconds::integer[], :counts::integer[]) as s (scope, window_seconds, count)
-on conflict (scope, bucket_at) do update
+from unnest(:scopes::text[], :window_seconds::float8[], :slice_seconds::float8[], :counts::integer[])
+    as s (scope, length, slice, count)
+on conflict (scope, leaves_at) do update
 set admitted = rate_limit_buckets.admitted + excluded.admitted;
 
 -- name: forget_buckets
--- Drop slices that no window reaches: none is longer than a day.
+-- Drop slices that have left their windows.
 delete from rate_limit_buckets
-where (scope, bucket_at) in (
-    select scope, bucket_at
+where (scope, leaves_at) in (
+    select scope, leaves_at
     from rate_limit_buckets
-    where bucket_at < now() - make_interval(hours => 25)
-    order by bucket_at
+    where leaves_at <= now()
+    order by leaves_at
     limit 5000);
 
 -- name: insert_batch

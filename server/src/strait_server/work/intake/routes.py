@@ -1,6 +1,7 @@
 """HTTP face of triggers, written once for both doors (design 5.1)."""
 
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
+from uuid import UUID
 
 from litestar import Router
 from litestar.enums import HttpMethod
@@ -17,10 +18,14 @@ from strait_server.work.intake.model import (
     TriggerJob,
     TriggerJobInBulk,
 )
+from strait_server.work.intake.service.admission import check_job
 from strait_server.work.intake.service.triggers import Intake, Origin
 from strait_server.work.jobs.service.definitions import Definition, Definitions
 
+B = TypeVar("B", TriggerJob, TriggerJobInBulk)
+
 _MAX_KEY: Final = 256
+_BULK_PER_MINUTE: Final = 5
 
 
 class Context(Protocol):
@@ -44,12 +49,13 @@ async def trigger_job(context: Context, request: Request) -> Answer:
     429 with `Retry-After`, a paused job 409, a disabled one 400.
     """
     definition = await _definition(context, request)
-    body = decode(request.body, TriggerJob)
+    body = _body(definition, request, TriggerJob)
+    key = _idempotency_key(request.exchange) or body.idempotency_key
     origin = _origin(request.exchange)
     if body.dry_run:
         async with context.database.connection() as db:
-            return json_answer(200, await context.intake.plan(db, definition, body, origin=origin))
-    key = _idempotency_key(request.exchange) or body.idempotency_key
+            plan = await context.intake.plan(db, definition, body, key=key, origin=origin)
+        return json_answer(200, plan)
     triggered = await context.intake.trigger(definition, body, key=key, origin=origin)
     return json_answer(200 if triggered.idempotency_hit else 201, triggered)
 
@@ -62,7 +68,7 @@ async def trigger_job_in_bulk(context: Context, request: Request) -> Answer:
     earlier run answer that run.
     """
     definition = await _definition(context, request)
-    body = decode(request.body, TriggerJobInBulk)
+    body = _body(definition, request, TriggerJobInBulk)
     triggered = await context.intake.trigger_in_bulk(
         definition, body.items, origin=_origin(request.exchange)
     )
@@ -77,6 +83,7 @@ TRIGGER: Final[Face[Context]] = Face(
     answers={201: Triggered, 200: Triggered | Plan},
     body=TriggerJob,
     scopes=["jobs:trigger"],
+    at_most="trigger",
     tags=["jobs"],
     headers=["Idempotency-Key", "X-Idempotency-Key"],
 )
@@ -88,6 +95,7 @@ TRIGGER_IN_BULK: Final[Face[Context]] = Face(
     answers={201: TriggeredInBulk},
     body=TriggerJobInBulk,
     scopes=["jobs:trigger"],
+    at_most=_BULK_PER_MINUTE,
     tags=["jobs"],
 )
 TRIGGER_BULK_ALIAS: Final[Face[Context]] = Face(
@@ -98,6 +106,7 @@ TRIGGER_BULK_ALIAS: Final[Face[Context]] = Face(
     answers={201: TriggeredInBulk},
     body=TriggerJobInBulk,
     scopes=["jobs:trigger"],
+    at_most=_BULK_PER_MINUTE,
     tags=["jobs"],
 )
 
@@ -106,13 +115,32 @@ router = Router("/", route_handlers=[mount(face) for face in FACES])
 
 
 async def _definition(context: Context, request: Request) -> Definition:
-    project_id = request.exchange.actor.project_id if request.exchange.actor else None
-    if not project_id:
-        raise Invalid("project_id is required")
-    definition = await context.definitions.by_reference(project_id, request.path["job_id"])
+    """Find the job. An actor without a project has to know its id (api 2.3)."""
+    actor, reference = request.exchange.actor, request.path["job_id"]
+    definition = None
+    if actor is not None and actor.project_id:
+        definition = await context.definitions.by_reference(actor.project_id, reference)
+    elif (job_id := _id(reference)) is not None:
+        definition = await context.definitions.by_id(job_id)
     if definition is None:
         raise NotFound("job not found")
     return definition
+
+
+def _id(reference: str) -> UUID | None:
+    try:
+        return UUID(reference)
+    except ValueError:
+        return None
+
+
+def _body(definition: Definition, request: Request, kind: type[B]) -> B:
+    """Read the body. What the job refuses whatever it says comes first (behaviour 2.8 #2-4)."""
+    try:
+        return decode(request.body, kind)
+    except Invalid:
+        check_job(definition)
+        raise
 
 
 def _origin(exchange: Exchange) -> Origin:

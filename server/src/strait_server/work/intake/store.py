@@ -43,12 +43,11 @@ async def reserve(db: Connection, runs: Sequence[NewRun]) -> set[UUID]:
 
 
 async def holders(db: Connection, runs: Sequence[NewRun]) -> list[Reserved]:
-    return await db.rows(
-        Reserved,
-        SQL["holders"],
-        job_ids=[run.job_id for run in runs],
-        keys=[run.idempotency_key for run in runs],
-    )
+    """Say who has the keys of these runs; true until the transaction ends."""
+    job_ids = [run.job_id for run in runs]
+    keys = [run.idempotency_key for run in runs]
+    await db.execute(SQL["lock_keys"], job_ids=job_ids, keys=keys)
+    return await db.rows(Reserved, SQL["holders"], job_ids=job_ids, keys=keys)
 
 
 async def take_over(db: Connection, runs: Sequence[NewRun], old: Sequence[UUID]) -> int:
@@ -88,12 +87,7 @@ async def room(db: Connection, project_ids: Sequence[str]) -> list[Room]:
 async def admitted(db: Connection, scopes: Sequence[RateScope]) -> list[Admitted]:
     """Say what scopes admitted, unchanged until the transaction ends."""
     await db.execute(SQL["lock_scopes"], scopes=[s.scope for s in scopes])
-    return await db.rows(
-        Admitted,
-        SQL["admitted"],
-        scopes=[s.scope for s in scopes],
-        window_seconds=[s.window_seconds for s in scopes],
-    )
+    return await db.rows(Admitted, SQL["admitted"], scopes=[s.scope for s in scopes])
 
 
 async def admit(db: Connection, counted: Sequence[tuple[RateScope, int]]) -> int:
@@ -101,6 +95,7 @@ async def admit(db: Connection, counted: Sequence[tuple[RateScope, int]]) -> int
         SQL["admit"],
         scopes=[scope.scope for scope, _ in counted],
         window_seconds=[scope.window_seconds for scope, _ in counted],
+        slice_seconds=[scope.slice_seconds for scope, _ in counted],
         counts=[count for _, count in counted],
     )
 

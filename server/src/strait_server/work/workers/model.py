@@ -13,7 +13,8 @@ class Policy(Struct, frozen=True, kw_only=True):
 
     `worth` is a point of priority in microseconds of waiting. `partitions` are
     the projects it serves, in turns, each as often as it stands there; none
-    means all. With `adaptive_bounds` the concurrency follows the load.
+    means all. With `adaptive_bounds` the concurrency follows the load. Nobody is
+    declared dead in the `restart_grace` after PostgreSQL started.
     """
 
     concurrency: int = 100
@@ -27,10 +28,11 @@ class Policy(Struct, frozen=True, kw_only=True):
     heartbeat_every: timedelta = timedelta(seconds=5)
     stale_after: timedelta = timedelta(seconds=15)
     drain_for: timedelta = timedelta(seconds=30)
+    restart_grace: timedelta = timedelta(seconds=10)
 
 
 class Lost(Struct, frozen=True):
-    """A run in the hands of a worker that is gone."""
+    """A run in the hands of a worker that is gone, or that does not know of it."""
 
     id: UUID
     job_id: UUID
@@ -46,3 +48,10 @@ class Depth(Struct, frozen=True):
 
     status: str
     runs: int
+
+
+class Concurrency(Struct, frozen=True, kw_only=True):
+    """How many runs a worker keeps in flight, and how often in a row it was nearly idle."""
+
+    limit: int
+    idle_probes: int = 0

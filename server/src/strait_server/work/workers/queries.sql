@@ -53,6 +53,23 @@ join runs on runs.id = held.run_id and runs.lease_id = leases.id and runs.status
 where leases.worker_id = :worker_id
 limit 1000;
 
+-- name: strays
+-- Runs under leases that the worker does not know of: the claim was committed, and
+-- its answer was lost. One that was made a moment ago may still be on its way.
+-- Whole leases, four at most, because a lease ends with the last of its runs.
+select runs.id, runs.job_id, runs.attempt, leases.id as lease_id, runs.status, runs.gated, runs.concurrency_key
+from (
+    select id, run_ids
+    from leases
+    where worker_id = :worker_id
+      and id <> all(:known::bigint[])
+      and claimed_at < now() - interval '5 seconds'
+    order by id
+    limit 4
+) as leases
+cross join lateral unnest(leases.run_ids) as held (run_id)
+join runs on runs.id = held.run_id;
+
 -- name: drop_leases
 delete from leases
 where worker_id = :worker_id;

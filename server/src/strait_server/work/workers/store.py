@@ -65,6 +65,10 @@ async def lost(db: Connection, worker_id: UUID) -> list[Lost]:
     return await db.rows(Lost, SQL["lost"], worker_id=worker_id)
 
 
+async def strays(db: Connection, worker_id: UUID, *, known: Sequence[int]) -> list[Lost]:
+    return await db.rows(Lost, SQL["strays"], worker_id=worker_id, known=known)
+
+
 async def drop_leases(db: Connection, worker_id: UUID) -> int:
     return await db.execute(SQL["drop_leases"], worker_id=worker_id)
 

@@ -3,25 +3,21 @@
 The dispatcher writes nothing. It answers an outcome, and the worker records it.
 """
 
-from collections.abc import Collection, Mapping
 from typing import Final
 from uuid import UUID
 
-import msgspec
+import structlog
 from msgspec import Struct
 
 from strait_server.base import clock, ids
 from strait_server.base.crypto.run_tokens import RunTokens
-from strait_server.base.crypto.signing import sign_v1
-from strait_server.base.errors import StraitError
+from strait_server.base.errors import StraitError, Unavailable
 from strait_server.base.outbound.client import Client
-from strait_server.base.outbound.outcome import OutboundError, Response, Timing
-from strait_server.base.outbound.urls import Target
+from strait_server.base.outbound.outcome import Timing
 from strait_server.base.telemetry import tracing
 from strait_server.base.telemetry.metrics import DispatchMetrics
 from strait_server.base.telemetry.tracing import TraceContext, Tracing
 from strait_server.work.dispatch.model import (
-    Answer,
     Attempt,
     Completed,
     Failure,
@@ -31,28 +27,21 @@ from strait_server.work.dispatch.model import (
     Snooze,
     Streak,
     SystemFailed,
-    Trouble,
-    Wait,
 )
-from strait_server.work.dispatch.rules import (
-    answer,
-    fallback,
-    headers,
-    health,
-    outcome,
-    timeouts,
-    trace,
-)
+from strait_server.work.dispatch.rules import answer, fallback, health, outcome, timeouts, trace
 from strait_server.work.dispatch.rules.classify import ENDPOINT_AT_FAULT
+from strait_server.work.dispatch.service.calls import MAX_RESPONSE, Calls
 from strait_server.work.dispatch.service.durations import Durations
-from strait_server.work.dispatch.service.endpoints import Endpoints
+from strait_server.work.dispatch.service.endpoints import Endpoints, Later
+from strait_server.work.dispatch.service.notes import Notes, notes_of
 from strait_server.work.dispatch.service.provisions import Provision, Provisions
+from strait_server.work.jobs.model import DefinitionRow
 from strait_server.work.jobs.service.definitions import Definition
 from strait_server.work.queue.model import ClaimedRun, ExecutionTrace
 
-MAX_RESPONSE: Final = 1_048_576
-_CONNECT_SECONDS: Final = 10.0
 _JITTER: Final = 0.2
+_SLOW: Final = 2.0
+_log = structlog.get_logger(__name__)
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -63,26 +52,16 @@ class Limits(Struct, frozen=True, kw_only=True):
     default_max_concurrency: int = 0
 
 
-class Notes(Struct, frozen=True):
-    """What a run's metadata says to us: keys that users cannot set."""
-
-    trace_parent: str = msgspec.field(default="", name="_trace_parent")
-    trace_state: str = msgspec.field(default="", name="_trace_state")
-    error_hash: str = msgspec.field(default="", name="_error_hash")
-    error_hash_count: str = msgspec.field(default="0", name="_error_hash_count")
-    snooze_count: int = 0
-
-
 class Sent(Struct, frozen=True, kw_only=True):
-    """An attempt that was made: what it led to, where the time went, when it started."""
+    """An attempt that was made: what it led to, where the time went, when it started.
+
+    `slow`: it succeeded, but took twice as long as 95 of 100 lately.
+    """
 
     outcome: Outcome
     trace: ExecutionTrace
     started: float
-
-
-_NO_NOTES: Final = Notes()
-_read_notes: Final = msgspec.json.Decoder(Notes, strict=False).decode
+    slow: bool = False
 
 
 class Dispatcher:
@@ -100,11 +79,10 @@ class Dispatcher:
         spans: Tracing,
         metrics: DispatchMetrics,
     ) -> None:
-        self._client = client
+        self._calls = Calls(client, tokens, max_result_bytes=limits.max_result_bytes)
         self._endpoints = endpoints
         self._durations = durations
         self._provisions = provisions
-        self._tokens = tokens
         self._limits = limits
         self._spans = spans
         self._metrics = metrics
@@ -124,10 +102,8 @@ class Dispatcher:
         gate = await self._endpoints.admit(
             job.project_id, provision.endpoint, probe_seconds=job.timeout_secs
         )
-        if isinstance(gate, Wait):
-            return self._snooze(
-                run, self._endpoints.seconds_until(gate.until), "endpoint circuit is open"
-            )
+        if isinstance(gate, Later):
+            return self._put_off(run, gate)
         score = self._endpoints.score(job.project_id, provision.endpoint)
         limit = health.throttled(job.max_concurrency or self._limits.default_max_concurrency, score)
         busy = self._under_way.get(job.id, 0)
@@ -146,7 +122,10 @@ class Dispatcher:
             self._under_way.pop(job_id, None)
 
     async def send(self, run: ClaimedRun, provision: Provision, *, claimed: float) -> Sent:
-        """Make the attempt and decide what follows. Takes at most the job's deadlines."""
+        """Make the attempt and decide what follows. Takes at most the job's deadlines.
+
+        Raises `Unavailable` when it was not made, for want of the database.
+        """
         started = clock.monotonic()
         notes = notes_of(run)
         parent = (
@@ -173,8 +152,8 @@ class Dispatcher:
         )
         self._measure(measured, finished - started)
         if isinstance(result, Completed):
-            self._durations.add(run.job_id, finished - started)
-            return Sent(outcome=result, trace=measured, started=started)
+            slow = self._is_slow(run, finished - started)
+            return Sent(outcome=result, trace=measured, started=started, slow=slow)
         self._metrics.errors.add(1)
         follows = outcome.after_failure(_attempt(run, provision, notes), result, jitter=_jitter())
         return Sent(outcome=follows, trace=measured, started=started)
@@ -183,6 +162,21 @@ class Dispatcher:
         self._metrics.duration.observe((seconds,))
         self._metrics.trace_duration.observe((measured.dispatch_ms,))
         self._metrics.trace_queue_wait.observe((measured.queue_wait_ms,))
+
+    def _is_slow(self, run: ClaimedRun, seconds: float) -> bool:
+        """Remember how long a success took, and compare it with the others (behaviour 3.4 #7)."""
+        self._durations.add(run.job_id, seconds)
+        usual = self._durations.p95(run.job_id)
+        if usual is None or seconds <= _SLOW * usual:
+            return False
+        _log.warning(
+            "run unusually slow",
+            run_id=str(run.id),
+            job_id=str(run.job_id),
+            seconds=seconds,
+            p95_seconds=usual,
+        )
+        return True
 
     async def _attempt(
         self, run: ClaimedRun, provision: Provision, context: TraceContext | None
@@ -193,20 +187,22 @@ class Dispatcher:
         if secrets is None:
             try:
                 secrets = await self._provisions.secrets_of(definition)
+            except Unavailable:
+                raise
             except StraitError as error:
+                self._endpoints.undecided(job.project_id, provision.endpoint)
                 return answer.of_internal(error.message, secrets=()), Timing()
-        token_life = timeouts.token_seconds(job.timeout_secs, expires_in=run.expires_in)
-        seconds = timeouts.attempt_seconds(
-            job.timeout_secs,
-            overridden=False,
-            p95=self._durations.p95(job.id),
-            token_life=token_life,
+        life = timeouts.token_seconds(job.timeout_secs, expires_in=run.expires_in)
+        letter = self._calls.write(
+            run, provision, secrets=secrets, token_seconds=life, context=context
         )
-        sent = self._headers(run, provision, secrets, token_life, context)
+        seconds = self._primary_seconds(provision, life)
         began = clock.monotonic()
-        first, timing = await self._call(provision, provision.target, run, sent, seconds, secrets)
+        first, timing = await self._calls.send(
+            letter, provision.target, definition, seconds=seconds
+        )
         spent = clock.monotonic() - began
-        self._note(job.project_id, provision.endpoint, first, spent, seconds)
+        self._note(job, provision.endpoint, first, spent)
         if (
             isinstance(first, Completed)
             or provision.fallback is None
@@ -215,104 +211,47 @@ class Dispatcher:
             return first, timing
         left = fallback.seconds_left(seconds, spent)
         began = clock.monotonic()
-        second, timing = await self._call(provision, provision.fallback, run, sent, left, secrets)
-        self._note(
-            job.project_id, provision.fallback_endpoint, second, clock.monotonic() - began, left
+        second, timing = await self._calls.send(
+            letter, provision.fallback, definition, seconds=left
         )
+        self._note(job, provision.fallback_endpoint, second, clock.monotonic() - began)
         if isinstance(second, Failure):
             return fallback.both_failed(first, second), timing
         return second, timing
 
-    async def _call(
-        self,
-        provision: Provision,
-        target: Target,
-        run: ClaimedRun,
-        sent: headers.Headers,
-        seconds: float,
-        secrets: Mapping[str, str],
-    ) -> tuple[Completed | Failure, Timing]:
-        hidden: Collection[str] = (*secrets.values(), _token_in(sent))
-        try:
-            response = await self._client.request(
-                "POST",
-                target,
-                headers=sent,
-                body=bytes(run.payload),
-                total_seconds=seconds,
-                connect_seconds=_CONNECT_SECONDS,
-                max_body_bytes=MAX_RESPONSE,
-            )
-        except OutboundError as error:
-            if error.response is not None:  # too long, but it has a status
-                return self._read(provision, error.response, hidden, truncated=True), error.timing
-            trouble = Trouble(error.kind)
-            return answer.of_trouble(trouble, error.message, secrets=hidden), error.timing
-        return self._read(provision, response, hidden, truncated=False), response.timing
-
-    def _read(
-        self, provision: Provision, response: Response, hidden: Collection[str], *, truncated: bool
-    ) -> Completed | Failure:
-        schema = provision.definition.result_schema
-        said = Answer(
-            status=response.status,
-            body=response.body,
-            truncated=truncated,
-            retry_after=response.header("retry-after") if response.status >= 400 else None,  # noqa: PLR2004
+    def _primary_seconds(self, provision: Provision, token_life: float) -> float:
+        """How long the primary may take. The token must outlive the fallback, too (T38)."""
+        job = provision.definition.job
+        for_fallback = (
+            fallback.seconds_left(job.timeout_secs, job.timeout_secs) if provision.fallback else 0.0
         )
-        return answer.of_answer(
-            said,
-            max_result_bytes=self._limits.max_result_bytes,
-            problems=schema.problems if schema else None,
-            secrets=hidden,
-            now=clock.now(),
+        return timeouts.attempt_seconds(
+            job.timeout_secs,
+            overridden=False,
+            p95=self._durations.p95(job.id),
+            token_life=token_life - for_fallback,
         )
-
-    def _headers(
-        self,
-        run: ClaimedRun,
-        provision: Provision,
-        secrets: Mapping[str, str],
-        token_life: float,
-        context: TraceContext | None,
-    ) -> list[tuple[str, str]]:
-        now = clock.unix()
-        token = self._tokens.issue(
-            run.id,
-            project_id=run.project_id,
-            attempt=run.attempt,
-            expires_at=now + token_life,
-            now=now,
-        )
-        sent = headers.of_run(
-            run,
-            shared=provision.headers,
-            token=token,
-            secrets=secrets,
-            traceparent=context.traceparent if context else "",
-            tracestate=context.tracestate if context else "",
-        )
-        if provision.signing_secret:
-            timestamp = int(now)
-            signature = sign_v1(provision.signing_secret, timestamp, bytes(run.payload))
-            sent += [
-                ("X-Strait-Timestamp", str(timestamp)),
-                ("X-Strait-Signature", signature),
-            ]
-        return sent
 
     def _note(
-        self,
-        project_id: str,
-        endpoint: str,
-        result: Completed | Failure,
-        seconds: float,
-        timeout: float,
+        self, job: DefinitionRow, endpoint: str, result: Completed | Failure, seconds: float
     ) -> None:
+        """Remember what the answer says of the endpoint. To a wrong request it says nothing."""
         if isinstance(result, Completed):
-            self._endpoints.succeeded(project_id, endpoint, seconds=seconds, timeout=timeout)
+            self._endpoints.succeeded(
+                job.project_id, endpoint, seconds=seconds, timeout=job.timeout_secs
+            )
         elif result.error_class in ENDPOINT_AT_FAULT:
-            self._endpoints.failed(project_id, endpoint)
+            self._endpoints.failed(job.project_id, endpoint)
+        else:
+            self._endpoints.undecided(job.project_id, endpoint)
+
+    def _put_off(self, run: ClaimedRun, gate: Later) -> Snooze | SystemFailed:
+        """Wait for the endpoint. A probe may end at any time: look again, ever more rarely."""
+        seconds = gate.seconds
+        if gate.probed:
+            looks = notes_of(run).snooze_count + 1
+            seconds = min(seconds, outcome.snooze_seconds(looks, jitter=_jitter()))
+        return self._snooze(run, seconds, gate.reason)
 
     def _snooze(self, run: ClaimedRun, seconds: float, reason: str) -> Snooze | SystemFailed:
         return outcome.snooze(
@@ -323,14 +262,8 @@ class Dispatcher:
         )
 
 
-def notes_of(run: ClaimedRun) -> Notes:
-    if run.metadata is None:
-        return _NO_NOTES
-    return _read_notes(run.metadata)
-
-
 def _attempt(run: ClaimedRun, provision: Provision, notes: Notes) -> Attempt:
-    count = int(notes.error_hash_count) if notes.error_hash_count.isdigit() else 0
+    count = int(notes.error_hash_count) if notes.error_hash_count.isdecimal() else 0
     streak = Streak(notes.error_hash, count) if notes.error_hash else None
     return Attempt(number=run.attempt, policy=provision.policy, streak=streak)
 
@@ -344,10 +277,6 @@ def _described(run: ClaimedRun, provision: Provision) -> dict[str, str | int]:
         "job.endpoint": provision.endpoint,
         "project.id": run.project_id,
     }
-
-
-def _token_in(sent: headers.Headers) -> str:
-    return next((value for name, value in sent if name == "X-Run-Token"), "")
 
 
 def _jitter() -> float:

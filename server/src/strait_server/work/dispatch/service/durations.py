@@ -15,7 +15,7 @@ import structlog
 
 from strait_server.base.clock import monotonic
 from strait_server.base.db.database import Database
-from strait_server.base.errors import StraitError
+from strait_server.base.errors import Unavailable
 from strait_server.work.dispatch import store
 
 _FLUSH_EVERY: Final = 5.0
@@ -71,20 +71,25 @@ class Durations:
             try:
                 await self.share()
                 await self._refresh()
-            except StraitError:
-                _log.warning("durations not shared", jobs=len(self._measured))
+            except Exception:  # noqa: BLE001 - measuring must not stop dispatching
+                _log.exception("durations not shared", jobs=len(self._measured))
 
     async def share(self) -> None:
         """Add what was measured since the last time to the database."""
         if not self._measured:
             return
-        async with self._database.connection() as db:
-            measured, self._measured = self._measured, Counter()
-            await store.add_durations(
-                db, [(job_id, bucket, runs) for (job_id, bucket), runs in measured.items()]
-            )
+        measured, self._measured = self._measured, Counter()
+        try:
+            async with self._database.connection() as db:
+                await store.add_durations(
+                    db, [(job_id, bucket, runs) for (job_id, bucket), runs in measured.items()]
+                )
+        except Unavailable:
+            self._measured.update(measured)
+            raise
 
     async def _refresh(self) -> None:
+        """Read again what was asked for and is not known, or no longer fresh."""
         wanted, self._wanted = self._wanted, set()
         if len(self._p95) > _CAPACITY:
             self._p95.clear()

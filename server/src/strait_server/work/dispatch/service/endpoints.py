@@ -1,30 +1,33 @@
 """Circuits and health of endpoints: decided here, shared through PostgreSQL.
 
 Each worker keeps a copy per project and endpoint, so that a healthy endpoint
-costs the hot path one look-up. What happened is folded into a report and added
-to the database, at once after a failure, else every second or two; a state
-that changes there is announced, and every copy is read again. Which of many
-workers may probe a half-open circuit is decided by one conditional update
-(T34). Copies hold instants on a clock of their own, counted from the process's
+costs the hot path one look-up. What happened is tallied and added to the
+database, at once after a failure, else every second or two; a state that
+changes there is announced, and every copy is read again. Which of many workers
+may probe a half-open circuit is decided by one conditional update (T34).
+Copies hold instants on a clock of their own, counted from the process's
 monotonic clock: the database tells how many seconds are left, never a time.
 """
 
 import asyncio
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from strait_server.base.clock import monotonic
 from strait_server.base.db.database import Database, Line
+from strait_server.base.db.outage import is_outage
 from strait_server.base.errors import Unavailable
 from strait_server.work.dispatch import store
 from strait_server.work.dispatch.model import (
     Allow,
     Circuit,
+    CircuitState,
     EndpointReport,
-    Gate,
     Level,
     Probe,
     Wait,
@@ -34,27 +37,58 @@ from strait_server.work.dispatch.rules import health
 
 CHANNEL: Final = "strait_circuits"
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_CLOSED: Final = Circuit()
+_KEPT: Final = 1.0 - health.NEWEST
 _REPORT_EVERY: Final = 1.5
+_SOON: Final = 1.0
 _CAPACITY: Final = 10_000
 _log = structlog.get_logger(__name__)
 
+_Key: TypeAlias = tuple[str, str]  # project and endpoint
+
+
+class Later(NamedTuple):
+    """Not now: in so many seconds. When `probed`, it may well be sooner."""
+
+    seconds: float
+    reason: str
+    probed: bool = False
+
 
 class _Known(Struct):
-    """One endpoint's copy, and what is to be reported of it."""
+    """One endpoint's copy. `probing`: a run of ours is the probe."""
 
-    project_id: str
-    endpoint: str
-    circuit: Circuit = Circuit()
+    circuit: Circuit = _CLOSED
     score: float = health.PERFECT
+    probing: bool = False
     probe_until: datetime | None = None
+
+    @property
+    def healthy(self) -> bool:
+        return self.circuit == _CLOSED and health.level(self.score) is Level.HEALTHY
+
+
+class _Tally(Struct):
+    """What happened at an endpoint since the last report, as `EndpointReport` tells it."""
+
     recovered: bool = False
     failures: int = 0
     score_kept: float = 1.0
     score_added: float = 0.0
 
-    @property
-    def healthy(self) -> bool:
-        return self.circuit == Circuit() and health.level(self.score) is Level.HEALTHY
+    def move_score(self, added: float) -> None:
+        """Let the newest run count: a tenth of the score, all of it in `added`."""
+        self.score_kept *= _KEPT
+        self.score_added = self.score_added * _KEPT + added
+
+    def before(self, later: "_Tally") -> "_Tally":
+        """Join this one and what happened after it."""
+        return _Tally(
+            recovered=self.recovered or later.recovered,
+            failures=later.failures if later.recovered else self.failures + later.failures,
+            score_kept=self.score_kept * later.score_kept,
+            score_added=self.score_added * later.score_kept + later.score_added,
+        )
 
 
 class Endpoints:
@@ -63,22 +97,26 @@ class Endpoints:
     def __init__(self, database: Database, line: Line) -> None:
         self._database = database
         self._line = line
-        self._known: dict[tuple[str, str], _Known] = {}
-        self._unreported: dict[tuple[str, str], _Known] = {}
+        self._known: dict[_Key, _Known] = {}
+        self._unreported: defaultdict[_Key, _Tally] = defaultdict(_Tally)
         self._urgent = asyncio.Event()
+        self._changes = 0
 
-    async def admit(self, project_id: str, endpoint: str, *, probe_seconds: float) -> Gate:
-        """May a run be sent there now? For a `Wait`, see `seconds_until`."""
-        known = self._known.get((project_id, endpoint))
+    async def admit(
+        self, project_id: str, endpoint: str, *, probe_seconds: float
+    ) -> Allow | Probe | Later:
+        """Say whether a run may be sent there now.
+
+        Whoever is told to probe is alone with it for `probe_seconds`, or until
+        `succeeded`, `failed` or `undecided` is heard.
+        """
+        key = project_id, endpoint
+        known = self._known.get(key)
         if known is None:
-            known = await self._load(project_id, endpoint)
+            known = await self._load(key)
         if known.healthy:
             return Allow()
-        return await self._admit_ailing(known, probe_seconds)
-
-    def seconds_until(self, instant: datetime) -> float:
-        """How far away an instant of a `Wait` is."""
-        return max((instant - _now()).total_seconds(), 0.0)
+        return await self._admit_ailing(key, known, probe_seconds)
 
     def score(self, project_id: str, endpoint: str) -> float:
         known = self._known.get((project_id, endpoint))
@@ -86,24 +124,43 @@ class Endpoints:
 
     def succeeded(self, project_id: str, endpoint: str, *, seconds: float, timeout: float) -> None:
         """Count a success. It closes the circuit, at once if that changes anything."""
-        known = self._touch(project_id, endpoint)
-        moved = health.after_success(known.score, seconds=seconds, timeout=timeout)
-        self._move_score(known, moved)
-        known.recovered, known.failures = True, 0
-        if known.circuit != Circuit():
-            known.circuit = circuits.after_success()
+        key = project_id, endpoint
+        added = health.after_success(0.0, seconds=seconds, timeout=timeout)
+        tally, known = self._unreported[key], self._known.get(key)
+        tally.recovered, tally.failures = True, 0
+        tally.move_score(added)
+        if known is None:
+            self._urgent.set()
+            return
+        known.score = known.score * _KEPT + added
+        if known.circuit != _CLOSED:
+            known.circuit, known.probing = circuits.after_success(), False
             self._urgent.set()
 
     def failed(self, project_id: str, endpoint: str) -> None:
         """Count a failure that is the endpoint's own."""
-        known = self._touch(project_id, endpoint)
-        self._move_score(known, health.after_failure(known.score))
-        known.failures += 1
-        known.circuit = circuits.after_failure(known.circuit, now=_now())
+        key = project_id, endpoint
+        tally, known = self._unreported[key], self._known.get(key)
+        tally.failures += 1
+        tally.move_score(0.0)
         self._urgent.set()
+        # Without a copy none is made up: the circuit may be open for all we know.
+        if known is not None:
+            known.score = health.after_failure(known.score)
+            known.circuit, known.probing = circuits.after_failure(known.circuit, now=_now()), False
+
+    def undecided(self, project_id: str, endpoint: str) -> None:
+        """Learn that a run told nothing about the endpoint; if it was the probe, it was in vain."""
+        key = project_id, endpoint
+        known = self._known.get(key)
+        if known is not None and known.probing:
+            known.circuit, known.probing = replace(known.circuit, probe_until=_now()), False
+            self._unreported.setdefault(key, _Tally())
+            self._urgent.set()
 
     def changed(self, payload: str = "") -> None:
         """Another worker saw a circuit change, or we may have missed that: read it again."""
+        self._changes += 1
         project_id, _, endpoint = payload.partition(" ")
         if payload:
             self._known.pop((project_id, endpoint), None)
@@ -122,11 +179,14 @@ class Endpoints:
             await self.report()
 
     async def report(self) -> None:
-        """Add what happened since the last report to the database."""
-        unreported, self._unreported = self._unreported, {}
-        if not unreported:
+        """Add what happened since the last report to the database.
+
+        While the database is away it is kept: circuits survive an outage.
+        """
+        if not self._unreported:
             return
-        reports = [_take_report(known) for known in unreported.values()]
+        unreported, self._unreported = self._unreported, defaultdict(_Tally)
+        reports = [_report(key, tally) for key, tally in unreported.items()]
         try:
             async with self._line.connection() as db:
                 await store.report(
@@ -135,16 +195,21 @@ class Endpoints:
                     threshold=circuits.FAILURES_TO_OPEN,
                     open_seconds=circuits.OPEN_FOR.total_seconds(),
                 )
-        except Exception:  # noqa: BLE001 - a lost report must not stop dispatching
-            _log.exception("endpoint report lost", endpoints=len(reports))
+        except Exception as error:  # noqa: BLE001 - a lost report must not stop dispatching
+            if not is_outage(error):
+                _log.exception("endpoint report lost", endpoints=len(reports))
+                return
+            for key, tally in unreported.items():
+                self._unreported[key] = tally.before(self._unreported[key])
 
-    async def _load(self, project_id: str, endpoint: str) -> _Known:
+    async def _load(self, key: _Key) -> _Known:
+        changes = self._changes
         try:
             async with self._database.connection() as db:
-                row = await store.circuit(db, project_id, endpoint)
+                row = await store.circuit(db, *key)
         except Unavailable:
             row = None  # without the database nothing is claimed; this run goes on
-        known = _Known(project_id=project_id, endpoint=endpoint)
+        known = _Known()
         if row is not None:
             known.score = row.health_score
             known.circuit = Circuit(
@@ -153,66 +218,66 @@ class Endpoints:
                 open_until=_in(row.opens_in),
                 probe_until=_in(row.probe_ends_in),
             )
+        if changes != self._changes:
+            return known  # it may have been read before the change: good for this run only
         if len(self._known) >= _CAPACITY:
             self._known.clear()
-        return self._known.setdefault((project_id, endpoint), known)
+        return self._known.setdefault(key, known)
 
-    async def _admit_ailing(self, known: _Known, probe_seconds: float) -> Gate:
+    async def _admit_ailing(
+        self, key: _Key, known: _Known, probe_seconds: float
+    ) -> Allow | Probe | Later:
         now = _now()
-        gate = circuits.admit(known.circuit, now=now, probe_for=timedelta(seconds=probe_seconds))
-        match gate:
-            case Wait():
-                return gate
-            case Probe(until):
-                return await self._probe(known, until, probe_seconds)
+        probed = known.circuit.state is CircuitState.HALF_OPEN
+        match circuits.admit(known.circuit, now=now, probe_for=timedelta(seconds=probe_seconds)):
+            case Wait(until):
+                return Later((until - now).total_seconds(), "endpoint circuit is open", probed)
+            case Probe():
+                return await self._probe(key, known, probe_seconds)
             case Allow():
-                verdict = health.admit(known.score, probe_until=known.probe_until, now=now)
-                if isinstance(verdict, Probe):
-                    known.probe_until = verdict.until
-                    return Allow()
-                return verdict
+                return _admit_unhealthy(known, now)
 
-    async def _probe(self, known: _Known, until: datetime, seconds: float) -> Gate:
-        async with self._line.connection() as db:
-            first = await store.probe(db, known.project_id, known.endpoint, seconds=seconds)
-        if first:
-            known.circuit = circuits.probing(known.circuit, until=until)
-            return Probe(until)
-        self._known.pop((known.project_id, known.endpoint), None)
-        return Wait(_now() + timedelta(seconds=1))
-
-    def _touch(self, project_id: str, endpoint: str) -> _Known:
-        key = project_id, endpoint
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = _Known(project_id=project_id, endpoint=endpoint)
-        pending = self._unreported.setdefault(key, known)
-        if pending is not known:  # the copy was read again while a report was due
-            known.recovered, known.failures = pending.recovered, pending.failures
-            known.score_kept, known.score_added = pending.score_kept, pending.score_added
-            self._unreported[key] = known
-        return known
-
-    def _move_score(self, known: _Known, moved: float) -> None:
-        kept = 1.0 - health.NEWEST
-        added = moved - kept * known.score
-        known.score = moved
-        known.score_kept *= kept
-        known.score_added = known.score_added * kept + added
+    async def _probe(self, key: _Key, known: _Known, seconds: float) -> Probe | Later:
+        """Be the one who probes, or come back when it is clear who does."""
+        probe_for = timedelta(seconds=seconds)
+        try:
+            async with self._line.connection() as db:
+                # While we waited for the line, another run of ours may have become the probe.
+                gate = circuits.admit(known.circuit, now=_now(), probe_for=probe_for)
+                if isinstance(gate, Probe):
+                    if await store.probe(db, *key, seconds=seconds):
+                        known.circuit = circuits.probing(known.circuit, until=gate.until)
+                        known.probing = True
+                        return gate
+                    self._known.pop(key, None)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+        return Later(_SOON, "endpoint circuit is open", probed=True)
 
 
-def _take_report(known: _Known) -> EndpointReport:
-    report = EndpointReport(
-        project_id=known.project_id,
-        endpoint=known.endpoint,
-        recovered=known.recovered,
-        failures=known.failures,
-        score_kept=known.score_kept,
-        score_added=known.score_added,
+def _admit_unhealthy(known: _Known, now: datetime) -> Allow | Later:
+    """Let one run through each minute: who never hears of a success stays unhealthy."""
+    match health.admit(known.score, probe_until=known.probe_until, now=now):
+        case Wait(until):
+            return Later((until - now).total_seconds(), "endpoint is unhealthy")
+        case Probe(until):
+            known.probe_until = until
+            return Allow()
+        case Allow():
+            return Allow()
+
+
+def _report(key: _Key, tally: _Tally) -> EndpointReport:
+    project_id, endpoint = key
+    return EndpointReport(
+        project_id=project_id,
+        endpoint=endpoint,
+        recovered=tally.recovered,
+        failures=tally.failures,
+        score_kept=tally.score_kept,
+        score_added=tally.score_added,
     )
-    known.recovered, known.failures = False, 0
-    known.score_kept, known.score_added = 1.0, 0.0
-    return report
 
 
 def _now() -> datetime:

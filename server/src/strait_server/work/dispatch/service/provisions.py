@@ -1,10 +1,11 @@
 """What a job's requests are made of: prepared once per definition, kept until it changes.
 
 Targets are parsed and headers are put together when a definition is first
-used; secrets are opened for as long as nobody announces a change, and for a
-minute at most.
+used; opened secrets are kept for as long as nobody announces a change, and for
+a few seconds at most (T127).
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
@@ -19,17 +20,17 @@ from strait_server.base.outbound import urls
 from strait_server.tenancy.secrets import service as secrets
 from strait_server.work.dispatch.model import RetryPolicy
 from strait_server.work.dispatch.rules import headers
+from strait_server.work.dispatch.service import verdicts
 from strait_server.work.jobs.service.definitions import Definition
-from strait_server.work.queue.model import RetryStrategy
 
 _CAPACITY: Final = 10_000
-_SECRETS_SECONDS: Final = 60.0
+_SECRETS_SECONDS: Final = 5.0
 
 
 class Provision(Struct, frozen=True):
     """A job ready to be sent: where, with which headers, under which policy.
 
-    `endpoint` names the primary for circuits: its URL without the query.
+    `endpoint` names the primary for circuits: its URL in one spelling, without the query.
     """
 
     definition: Definition
@@ -51,6 +52,7 @@ class Provisions:
         self._policy = policy
         self._kept: OrderedDict[UUID, Provision] = OrderedDict()
         self._secrets: dict[UUID, tuple[float, Mapping[str, str]]] = {}
+        self._opening: dict[UUID, asyncio.Task[Mapping[str, str]]] = {}
 
     def of(self, definition: Definition) -> Provision:
         """Prepare a job.
@@ -68,18 +70,18 @@ class Provisions:
         return provision
 
     async def secrets_of(self, definition: Definition) -> Mapping[str, str]:
-        """Return the secrets of a job, opened (behaviour 3.7)."""
-        kept = self._secrets.get(definition.job.id)
-        if kept is not None and kept[0] > monotonic():
-            return kept[1]
-        async with self._database.connection() as db:
-            opened = await secrets.for_job(
-                db, self._sealer, definition.job.project_id, definition.job.id
-            )
-        if len(self._secrets) > _CAPACITY:
-            self._secrets.clear()
-        self._secrets[definition.job.id] = monotonic() + _SECRETS_SECONDS, opened
-        return opened
+        """Return the secrets of a job, opened (behaviour 3.7).
+
+        Raises `SealBroken` when one does not open, `Unavailable` without the
+        database. Runs that need the same ones at once share one reading.
+        """
+        job_id = definition.job.id
+        opening = self._opening.get(job_id)
+        if opening is None:
+            opening = asyncio.create_task(self._open(definition))
+            self._opening[job_id] = opening
+            opening.add_done_callback(lambda task: self._opened(job_id, task))
+        return await asyncio.shield(opening)
 
     def kept_secrets(self, job_id: UUID) -> Mapping[str, str] | None:
         """Return the secrets of a job if they are at hand: the hot path need not wait."""
@@ -90,29 +92,50 @@ class Provisions:
         """Learn that a secret changed."""
         if not payload or payload.startswith("secret:"):
             self._secrets.clear()
+            self._opening.clear()  # they may have read what was there before
+
+    async def _open(self, definition: Definition) -> Mapping[str, str]:
+        job = definition.job
+        async with self._database.connection() as db:
+            return await secrets.for_job(db, self._sealer, job.project_id, job.id)
+
+    def _opened(self, job_id: UUID, opening: asyncio.Task[Mapping[str, str]]) -> None:
+        """Keep what was read, unless a change was announced meanwhile."""
+        failed = opening.cancelled() or opening.exception() is not None
+        if self._opening.get(job_id) is not opening:
+            return
+        del self._opening[job_id]
+        if failed:
+            return
+        if len(self._secrets) > _CAPACITY:
+            self._secrets.clear()
+        self._secrets[job_id] = monotonic() + _SECRETS_SECONDS, opening.result()
 
     def _prepare(self, definition: Definition) -> Provision:
         job = definition.job
-        fallback_url = job.fallback_endpoint_url
+        target = urls.parse(job.endpoint_url, self._policy, field="endpoint_url")
+        fallback = (
+            urls.parse(job.fallback_endpoint_url, self._policy, field="fallback_endpoint_url")
+            if job.fallback_endpoint_url
+            else None
+        )
         sealed = job.sealed_endpoint_secret
         return Provision(
             definition=definition,
-            target=urls.parse(job.endpoint_url, self._policy, field="endpoint_url"),
-            endpoint=job.endpoint_url.partition("?")[0],
-            fallback=urls.parse(fallback_url, self._policy, field="fallback_endpoint_url")
-            if fallback_url
-            else None,
-            fallback_endpoint=(fallback_url or "").partition("?")[0],
+            target=target,
+            endpoint=_name(target),
+            fallback=fallback,
+            fallback_endpoint=_name(fallback) if fallback else "",
             headers=headers.of_job(job),
-            policy=RetryPolicy(
-                max_attempts=job.max_attempts,
-                strategy=RetryStrategy(job.retry_strategy),
-                delays=tuple(float(delay) for delay in job.retry_delays_secs or ()),
-                poison_threshold=job.poison_pill_threshold or 0,
-            ),
+            policy=verdicts.policy_of(job),
             signing_secret=self._sealer.open(
                 sealed, table="jobs", row_id=job.id, column="endpoint_secret"
             )
             if sealed
             else None,
         )
+
+
+def _name(target: urls.Target) -> str:
+    path = target.head.split(b" ", 2)[1].partition(b"?")[0].decode()
+    return f"{target.origin.scheme}://{target.origin}{path}"

@@ -20,6 +20,7 @@ from strait_server.work.dispatch.model import (
 )
 from strait_server.work.dispatch.rules.answer import HEARTBEAT_LOST
 from strait_server.work.dispatch.rules.outcome import after_failure
+from strait_server.work.jobs.model import Job
 from strait_server.work.jobs.service.definitions import Definition
 from strait_server.work.queue.model import (
     ErrorClass,
@@ -46,6 +47,15 @@ class Held(Protocol):
     def concurrency_key(self) -> str | None: ...
 
 
+def policy_of(job: Job) -> RetryPolicy:
+    return RetryPolicy(
+        max_attempts=job.max_attempts,
+        strategy=RetryStrategy(job.retry_strategy),
+        delays=tuple(float(delay) for delay in job.retry_delays_secs or ()),
+        poison_threshold=job.poison_pill_threshold or 0,
+    )
+
+
 def record(  # noqa: PLR0911 - one answer per outcome
     run: Held,
     definition: Definition,
@@ -58,13 +68,14 @@ def record(  # noqa: PLR0911 - one answer per outcome
     """Say what is written for an outcome.
 
     `age_micros` counts from the start of the attempt, None for a run never sent.
+    `snoozes` is how often the run was put off since it last reached its endpoint.
     """
     finished = _Final(run, age_micros, trace)
     match outcome:
         case Completed(result):
             return finished.as_(Status.COMPLETED, result=result)
         case RetryAt():
-            return _retry(run, definition, outcome, age_micros)
+            return _retry(run, definition, outcome, age_micros, snoozes)
         case Snooze():
             return _snoozed(run, definition, outcome, snoozes)
         case GiveUp(error=error, error_class=error_class):
@@ -110,12 +121,8 @@ def after_loss(
     run: Held, definition: Definition, *, jitter: float
 ) -> RetryAt | GiveUp | TimedOut | Crashed:
     """Say what follows for a run whose worker is gone while it was executed (behaviour 4.6)."""
-    job = definition.job
-    policy = RetryPolicy(
-        max_attempts=job.max_attempts,
-        strategy=RetryStrategy(job.retry_strategy),
-        delays=tuple(float(delay) for delay in job.retry_delays_secs or ()),
-    )
+    # No streak of errors is told of here, so none is counted.
+    policy = msgspec.structs.replace(policy_of(definition.job), poison_threshold=0)
     return after_failure(Attempt(number=run.attempt, policy=policy), HEARTBEAT_LOST, jitter=jitter)
 
 
@@ -149,7 +156,9 @@ class _Final:
         )
 
 
-def _retry(run: Held, definition: Definition, verdict: RetryAt, age_micros: int | None) -> Returned:
+def _retry(
+    run: Held, definition: Definition, verdict: RetryAt, age_micros: int | None, snoozes: int
+) -> Returned:
     return msgspec.structs.replace(
         put_back(run, definition, delay=verdict.delay_seconds, reason="retry"),
         step=1,
@@ -157,7 +166,7 @@ def _retry(run: Held, definition: Definition, verdict: RetryAt, age_micros: int 
         error=verdict.error,
         error_class=verdict.error_class,
         priority_boost=definition.job.retry_priority_boost,
-        metadata=_streak(verdict.streak),
+        metadata=_noted(verdict.streak, snoozes),
     )
 
 
@@ -170,12 +179,13 @@ def _snoozed(run: Held, definition: Definition, verdict: Snooze, snoozes: int) -
     )
 
 
-def _streak(streak: Streak | None) -> bytes | None:
-    if streak is None:
-        return None
-    return msgspec.json.encode(
-        {"_error_hash": streak.error_hash, "_error_hash_count": str(streak.count)}
-    )
+def _noted(streak: Streak | None, snoozes: int) -> bytes | None:
+    """Note how the run failed. It reached its endpoint, so its snoozes count anew."""
+    notes: dict[str, str | int] = {"snooze_count": 0} if snoozes else {}
+    if streak is not None:
+        notes["_error_hash"] = streak.error_hash
+        notes["_error_hash_count"] = str(streak.count)
+    return msgspec.json.encode(notes) if notes else None
 
 
 def _packed(trace: ExecutionTrace) -> str:

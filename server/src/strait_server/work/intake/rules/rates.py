@@ -1,12 +1,15 @@
 """Which rate limits a run counts against (behaviour 2.10)."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from strait_server.work.intake.model import RateScope
 from strait_server.work.jobs.model import Job, RateLimitKey
+
+_LONGEST: Final = 256
 
 
 def scopes(job: Job, payload: bytes, tags: Mapping[str, str]) -> tuple[RateScope, ...]:
@@ -37,7 +40,7 @@ def _by_value(
     values: Mapping[str, Any] = fields if isinstance(fields, dict) else {}
     return [
         RateScope(
-            f"job:{job.id}:{key.name}={_spelled(value)}",
+            f"job:{job.id}:{key.window_secs}:{_spelled(key.name, value)}",
             key.max,
             key.window_secs,
             f"rate limit exceeded for {key.name}",
@@ -47,6 +50,9 @@ def _by_value(
     ]
 
 
-def _spelled(value: object) -> str:
-    text = value if isinstance(value, str) else msgspec.json.encode(value, order="sorted").decode()
-    return text[:512]
+def _spelled(name: str, value: object) -> str:
+    """Give each name and value a text of their own, of bounded length."""
+    if not isinstance(value, str):
+        value = msgspec.json.encode(value, order="sorted").decode()
+    text = msgspec.json.encode([name, value])
+    return text.decode() if len(text) <= _LONGEST else hashlib.sha256(text).hexdigest()

@@ -27,14 +27,20 @@ class Asked(Struct, frozen=True):
     payload: bytes
 
 
-def is_enabled(asked: Asked) -> None:
-    if not asked.definition.job.enabled:
+def is_enabled(definition: Definition) -> None:
+    if not definition.job.enabled:
         raise Invalid("job is disabled")
 
 
-def is_not_paused(asked: Asked) -> None:
-    if asked.definition.job.paused:
+def is_not_paused(definition: Definition) -> None:
+    if definition.job.paused:
         raise Conflict("job is paused -- resume it before triggering new runs")
+
+
+def metadata_is_not_reserved(asked: Asked) -> None:
+    for key in asked.request.metadata or ():
+        if key.startswith("_"):
+            raise Invalid(f"metadata.{key}: keys that start with _ are reserved")
 
 
 def payload_is_small_enough(asked: Asked) -> None:
@@ -48,21 +54,17 @@ def payload_fits_the_schema(asked: Asked) -> None:
         raise Invalid(f"payload validation failed: {problems[0]}", problems=problems)
 
 
-def metadata_is_not_reserved(asked: Asked) -> None:
-    for key in asked.request.metadata or ():
-        if key.startswith("_"):
-            raise Invalid(f"metadata.{key}: keys that start with _ are reserved")
-
-
-CHECKS: Final[tuple[Callable[[Asked], None], ...]] = (
-    # 1 the job exists in the project: `Definitions.by_reference`
+# 1 the job exists in the project: `Definitions.by_reference`
+JOB_CHECKS: Final[tuple[Callable[[Definition], None], ...]] = (
     is_enabled,  # 2
     is_not_paused,  # 3
+)
+CHECKS: Final[tuple[Callable[[Asked], None], ...]] = (
     metadata_is_not_reserved,  # 4; the rest of it is in the types of `TriggerJob`
     payload_is_small_enough,  # 5
     # 6 a dry run goes on to the end and is taken back: `Intake.plan`
     payload_fits_the_schema,  # 7
-    # 8 the schedule's bounds: `decisions.schedule`, by the database's clock
+    # 8 the schedule's bounds: `decisions.check_schedules`, by the database's clock
     # 9 the canonical payload: `canonical_payload`, whose hash the answer carries
     # 10 idempotency: `decisions.reserve_keys`
     # 11 quotas: `decisions.keep_quotas`
@@ -70,10 +72,16 @@ CHECKS: Final[tuple[Callable[[Asked], None], ...]] = (
     # 13 rate limits: `decisions.keep_rates`
     # 14 deduplication, 15 debounce, 16 batch
     # 17 the execution window: `decisions.wait_for_window`
-    # 18 expiry: `queue.rules.expiry`; the run token: `Intake`
+    # 18 expiry: `intake.rules.expiry`; the run token: `Intake`
     # 19 dependencies
     # 20 the insert: `queue.service.enqueue`
 )
+
+
+def check_job(definition: Definition) -> None:
+    """Raise unless the job takes new runs."""
+    for one in JOB_CHECKS:
+        one(definition)
 
 
 def check(asked: Asked) -> None:
@@ -88,3 +96,10 @@ def canonical_payload(raw: bytes) -> bytes:
         return canonical(strip_nul(raw))
     except PayloadError as error:
         raise Invalid(f"payload: {error}") from error
+
+
+def of_item(refusal: Invalid | TooLarge, index: int) -> Invalid | TooLarge:
+    """Say which item of a bulk trigger was refused."""
+    named = type(refusal)(f"items[{index}]: {refusal.message}", problems=refusal.problems)
+    named.__cause__ = refusal
+    return named

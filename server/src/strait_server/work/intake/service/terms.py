@@ -5,10 +5,10 @@ from datetime import datetime
 from strait_server.base.db.connection import Connection
 from strait_server.work.intake import store
 from strait_server.work.intake.model import TriggerJob
+from strait_server.work.intake.rules.expiry import ttl_seconds
 from strait_server.work.intake.rules.schedule import check_schedule, opening
 from strait_server.work.intake.service import admission
 from strait_server.work.jobs.service.definitions import Definition
-from strait_server.work.queue.rules.expiry import ttl_seconds
 
 
 def lifetime(definition: Definition, *, default_ttl_secs: int) -> int:

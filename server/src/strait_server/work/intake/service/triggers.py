@@ -1,7 +1,8 @@
 """Triggering: from a request to a committed run.
 
-Concurrent triggers of one process are written together (design 5.1). Those
-that need nothing decided go in one statement; the others share a transaction.
+Concurrent triggers of one process are written together (design 5.1): in one
+statement when there is nothing to decide, else in one transaction. Either way
+all of a flush is committed, or nothing.
 """
 
 import hashlib
@@ -28,14 +29,21 @@ from strait_server.work.intake.model import (
     TriggeredInBulk,
     TriggerJob,
 )
+from strait_server.work.intake.rules.expiry import ttl_seconds
 from strait_server.work.intake.rules.rates import scopes
 from strait_server.work.intake.service import decisions
-from strait_server.work.intake.service.admission import Asked, canonical_payload, check
-from strait_server.work.intake.service.decisions import Ticket
+from strait_server.work.intake.service.admission import (
+    Asked,
+    canonical_payload,
+    check,
+    check_job,
+    of_item,
+)
+from strait_server.work.intake.service.decisions import Passage, Ticket
+from strait_server.work.jobs.model import Job
 from strait_server.work.jobs.service.definitions import Definition
 from strait_server.work.queue import service as queue
-from strait_server.work.queue.model import NewRun, Status
-from strait_server.work.queue.rules.expiry import ttl_seconds
+from strait_server.work.queue.model import NewRun
 
 _BATCH: Final = 500
 _TRIES: Final = 5
@@ -59,14 +67,14 @@ class Origin(Struct, frozen=True, kw_only=True):
 
 
 class Intake:
-    """Where runs come in. One per process; `run` is its flusher."""
+    """Where runs come in. One per process; `flusher.run` writes them."""
 
     def __init__(self, line: Line, tokens: RunTokens, limits: Limits) -> None:
         self._line = line
         self._tokens = tokens
         self._limits = limits
-        self.flusher: Final[Coalescer[Ticket, Ticket]] = Coalescer(
-            self._flush, limit=_BATCH, name="triggers"
+        self.flusher: Final[Coalescer[Ticket, Passage]] = Coalescer(
+            self._flush, limit=_BATCH, revocable=True, name="triggers"
         )
 
     async def trigger(
@@ -77,14 +85,28 @@ class Intake:
         Returns after the commit. Raises what admission refuses with; nothing
         is made then.
         """
+        check_job(definition)
         draft = self._draft(definition, request, key=key, origin=origin)
-        ticket = await self._written(Ticket(definition, [draft]))
-        return self._answer(ticket, draft, origin)
+        passage = await self._pass(Ticket(definition, [draft]))
+        run = passage.runs[draft.run.id]
+        if (earlier := passage.earlier(run.id)) is not None:
+            return Triggered(id=earlier.run_id, status=earlier.status, idempotency_hit=True)
+        return Triggered(
+            id=run.id,
+            status=passage.status_of(run.id),
+            idempotency_hit=False,
+            payload_hash=draft.payload_hash,
+            run_token=self._token(definition, run) if origin.sees_tokens else UNSET,
+            job_id=run.job_id,
+            project_id=run.project_id,
+            created_at=passage.created_at or UNSET,
+        )
 
     async def trigger_in_bulk(
         self, definition: Definition, items: Sequence[TriggerJob], *, origin: Origin
     ) -> TriggeredInBulk:
         """Make all runs or none, in one transaction (behaviour 2.17)."""
+        check_job(definition)
         if not 1 <= len(items) <= self._limits.max_bulk_items:
             raise Invalid(f"items: must have 1 to {self._limits.max_bulk_items} entries")
         batch_id = ids.new_id()
@@ -92,53 +114,42 @@ class Intake:
             self._item(definition, item, index, batch_id, origin)
             for index, item in enumerate(items)
         ]
-        ticket = await self._written(Ticket(definition, drafts))
+        passage = await self._pass(Ticket(definition, drafts))
         return TriggeredInBulk(
             batch_id=batch_id,
-            results=tuple(self._answer(ticket, draft, origin) for draft in drafts),
+            results=tuple(self._result(passage, run, origin) for run in passage.runs.values()),
             total=len(drafts),
-            created=len(ticket.new_runs),
+            created=len(passage.new_runs),
         )
 
     async def plan(
-        self, db: Connection, definition: Definition, request: TriggerJob, *, origin: Origin
+        self,
+        db: Connection,
+        definition: Definition,
+        request: TriggerJob,
+        *,
+        key: str | None,
+        origin: Origin,
     ) -> Plan:
         """Say what a trigger would make, and make nothing. Every refusal is `Invalid`."""
         try:
-            draft = self._draft(definition, request, key=request.idempotency_key, origin=origin)
+            check_job(definition)
+            draft = self._draft(definition, request, key=key, origin=origin)
         except StraitError as refusal:
             raise Invalid(refusal.message, problems=refusal.problems) from refusal
-        ticket = Ticket(definition, [draft])
-        trial = db.raw.transaction()
-        await trial.start()
-        try:
-            now = await store.now(db)
-            await self._decide(db, [ticket], now)
-        finally:
-            await trial.rollback()
-        if ticket.refusal is not None:
-            raise Invalid(ticket.refusal.message) from ticket.refusal
-        run = ticket.runs[0]
+        passage, now = await self._try(db, Ticket(definition, [draft]))
+        if passage.refusal is not None:
+            raise Invalid(passage.refusal.message) from passage.refusal
+        run = passage.runs[draft.run.id]
         starts_at = max(now, run.scheduled_at) if run.scheduled_at else now
         return Plan(
-            job=definition.job,
+            job=_shown(definition.job),
             payload_hash=draft.payload_hash,
             payload=msgspec.Raw(run.payload),
             scheduled_at=run.scheduled_at or UNSET,
             expires_at=starts_at + timedelta(seconds=run.ttl_seconds),
-            validation_warnings=("the idempotency key is taken",) if ticket.hits else UNSET,
+            validation_warnings=("the idempotency key is taken",) if passage.hits else UNSET,
         )
-
-    async def _written(self, ticket: Ticket) -> Ticket:
-        for _ in range(_TRIES):
-            await self.flusher.submit(ticket)
-            if ticket.refusal is not None:
-                raise ticket.refusal
-            if not ticket.postponed:
-                return ticket
-            ticket.postponed = False
-            ticket.hits.clear()
-        raise LimitReached("the idempotency key is contended", retry_after=1)
 
     def _draft(
         self, definition: Definition, request: TriggerJob, *, key: str | None, origin: Origin
@@ -180,33 +191,27 @@ class Intake:
         self, definition: Definition, item: TriggerJob, index: int, batch_id: UUID, origin: Origin
     ) -> Draft:
         if item.dry_run:
-            raise Invalid(f"items[{index}]: dry_run is not possible in a bulk trigger")
+            raise of_item(Invalid("dry_run is not possible in a bulk trigger"), index)
         try:
             draft = self._draft(definition, item, key=item.idempotency_key, origin=origin)
         except (Invalid, TooLarge) as refusal:
-            raise type(refusal)(
-                f"items[{index}]: {refusal.message}", problems=refusal.problems
-            ) from refusal
+            raise of_item(refusal, index) from refusal
         run = msgspec.structs.replace(draft.run, batch_id=batch_id)
         return msgspec.structs.replace(draft, run=run)
 
-    def _answer(self, ticket: Ticket, draft: Draft, origin: Origin) -> Triggered:
-        run = draft.run
-        hit = ticket.hits.get(run.id)
-        if hit is not None:
-            return Triggered(id=hit[0], status=hit[1], idempotency_hit=True)
-        made = next(made for made in ticket.runs if made.id == run.id)
-        created_at, scheduled_at = ticket.created_at, made.scheduled_at
-        delayed = bool(created_at and scheduled_at and scheduled_at > created_at)
+    def _result(self, passage: Passage, run: NewRun, origin: Origin) -> Triggered:
+        if (earlier := passage.earlier(run.id)) is not None:
+            return Triggered(
+                id=earlier.run_id,
+                status=earlier.status,
+                run_token="" if origin.sees_tokens else UNSET,
+                idempotency_hit=True,
+            )
         return Triggered(
             id=run.id,
-            status=Status.DELAYED if delayed else Status.QUEUED,
+            status=passage.status_of(run.id),
+            run_token=self._token(passage.definition, run) if origin.sees_tokens else UNSET,
             idempotency_hit=False,
-            payload_hash=draft.payload_hash,
-            run_token=self._token(ticket.definition, made) if origin.sees_tokens else UNSET,
-            job_id=run.job_id,
-            project_id=run.project_id,
-            created_at=ticket.created_at or UNSET,
         )
 
     def _token(self, definition: Definition, run: NewRun) -> str:
@@ -217,61 +222,91 @@ class Intake:
             run.id, project_id=run.project_id, attempt=None, expires_at=starts + lives, now=now
         )
 
-    async def _flush(self, tickets: Sequence[Ticket]) -> Sequence[Ticket | Exception]:
-        async with self._line.connection() as db:
-            plain = [ticket for ticket in tickets if not _needs_decisions(ticket)]
-            if plain:
-                runs = [run for ticket in plain for run in ticket.runs]
-                created_at = await queue.enqueue(db, runs, worth=self._limits.worth)
-                for ticket in plain:
-                    ticket.created_at = created_at
-            others = [ticket for ticket in tickets if _needs_decisions(ticket)]
-            if others:
-                await self._admit(db, others)
-        return tickets
+    async def _pass(self, ticket: Ticket) -> Passage:
+        """Have a ticket decided and its runs written. One that is postponed is tried again."""
+        for _ in range(_TRIES):
+            passage = await self.flusher.submit(ticket)
+            if passage.refusal is not None:
+                raise passage.refusal
+            if not passage.postponed:
+                return passage
+        raise LimitReached("the idempotency key is contended", retry_after=1)
 
-    async def _admit(self, db: Connection, tickets: Sequence[Ticket]) -> None:
+    async def _try(self, db: Connection, ticket: Ticket) -> tuple[Passage, datetime]:
+        """Have a ticket decided, and take back whatever that has written."""
+        passage = Passage(ticket)
+        trial = db.raw.transaction()
+        await trial.start()
+        try:
+            now = await store.now(db)
+            await _decide(db, [passage], now)
+        finally:
+            await trial.rollback()
+        return passage, now
+
+    async def _flush(self, tickets: Sequence[Ticket]) -> Sequence[Passage]:
+        passages = [Passage(ticket) for ticket in tickets]
+        async with self._line.connection() as db:
+            if any(map(_needs_decisions, passages)):
+                created_at = await self._admit(db, passages)
+            else:
+                created_at = await self._enqueue(db, passages)
+        for passage in passages:
+            passage.created_at = created_at
+        return passages
+
+    async def _admit(self, db: Connection, passages: Sequence[Passage]) -> datetime:
         async with db.transaction():
             now = await store.now(db)
-            await self._decide(db, tickets, now)
-            runs = [run for ticket in tickets if ticket.open for run in ticket.new_runs]
-            if runs:
-                await queue.enqueue(db, runs, worth=self._limits.worth)
-            for ticket in tickets:
-                ticket.created_at = now
-                await _remember_batch(db, ticket)
+            await _decide(db, passages, now)
+            admitted = [passage for passage in passages if passage.open]
+            if any(passage.new_runs for passage in admitted):
+                await self._enqueue(db, admitted)
+            for passage in admitted:
+                await _remember_batch(db, passage)
+        return now
 
-    async def _decide(self, db: Connection, tickets: Sequence[Ticket], now: datetime) -> None:
-        """Decide in the order of behaviour 2.8."""
-        decisions.schedule(tickets, now=now)  # 8
-        await decisions.reserve_keys(db, tickets)  # 10
-        await decisions.keep_quotas(db, tickets)  # 11
-        await decisions.keep_rates(db, tickets)  # 13
-        decisions.wait_for_window(tickets, now=now)  # 17
-        await decisions.let_go_of_keys(db, tickets)
+    async def _enqueue(self, db: Connection, passages: Sequence[Passage]) -> datetime:
+        runs = [run for passage in passages for run in passage.new_runs]
+        return await queue.enqueue(db, runs, worth=self._limits.worth)
 
 
-def _needs_decisions(ticket: Ticket) -> bool:
-    job = ticket.definition.job
-    if job.metered or job.execution_window_cron or len(ticket.drafts) > 1:
+async def _decide(db: Connection, passages: Sequence[Passage], now: datetime) -> None:
+    """Decide in the order of behaviour 2.8."""
+    decisions.check_schedules(passages, now=now)  # 8
+    await decisions.reserve_keys(db, passages)  # 10
+    await decisions.keep_quotas(db, passages)  # 11
+    await decisions.keep_rates(db, passages)  # 13
+    decisions.wait_for_window(passages, now=now)  # 17
+    await decisions.let_go_of_keys(db, passages)
+
+
+def _needs_decisions(passage: Passage) -> bool:
+    job = passage.definition.job
+    if job.metered or job.execution_window_cron:
         return True
-    draft = ticket.drafts[0]
+    draft = passage.drafts[0]
     run = draft.run
     return bool(draft.rates or run.idempotency_key or run.scheduled_at or run.batch_id)
 
 
-async def _remember_batch(db: Connection, ticket: Ticket) -> None:
-    run = ticket.runs[0]
-    if run.batch_id is not None and ticket.open:
+async def _remember_batch(db: Connection, passage: Passage) -> None:
+    run = passage.drafts[0].run
+    if run.batch_id is not None:
         await store.insert_batch(
             db,
             run.batch_id,
             project_id=run.project_id,
             job_id=run.job_id,
-            item_count=len(ticket.drafts),
-            created_count=len(ticket.new_runs),
+            item_count=len(passage.drafts),
+            created_count=len(passage.new_runs),
             created_by=run.created_by or "",
         )
+
+
+def _shown(job: Job) -> Job:
+    """Leave out what a definition knows beyond the job that its owner may see."""
+    return Job(**{name: getattr(job, name) for name in Job.__struct_fields__})
 
 
 def _metadata(definition: Definition, request: TriggerJob, origin: Origin) -> bytes | None:

@@ -4,7 +4,8 @@
 -- among millions, and no index on `runs` may know the status: every move would have
 -- to write it. So a list by status starts from the small table that knows where such
 -- runs are, and the status is tested again on the run: entries in `queue` outlive a
--- cancellation. Completed runs are many, so they are found by looking at all.
+-- cancellation. Completed runs are many, so they are found by looking at all; and so
+-- are queued ones at first, because when `queue` is long the newest runs are in it.
 
 -- name: find
 -- literal: start = 0 1 2 3
@@ -35,6 +36,18 @@ where runs.project_id = :project_id
         and run_payloads.payload::jsonb @> :payload_contains))
 order by runs.id desc
 limit 101;
+
+-- name: edge
+-- The run behind which two thousand newer ones stand in the project. None: there are
+-- not so many.
+select id
+from runs
+where project_id = :project_id
+  and id < :before
+  and id >= :floor
+order by id desc
+offset 1999
+limit 1;
 
 -- name: candidates
 -- Where runs of certain statuses may be: the :most newest of them, from a place on.

@@ -1,7 +1,7 @@
 """What the parameters of a list mean (api 9.9). Filters intersect, or are refused (T27q)."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, TypeVar
 from uuid import UUID
@@ -99,8 +99,8 @@ def _time(text: str | None, name: str) -> datetime | None:
     try:
         # The `+` of an offset arrives as a space when the client did not quote it.
         at = msgspec.convert(text.replace(" ", "+"), datetime)
-    except msgspec.ValidationError as error:
+        if at.tzinfo is None:
+            raise Invalid(f"{name} must have a time zone")
+        return at.astimezone(UTC)  # a time at the edge of the calendar may have none there
+    except (msgspec.ValidationError, OverflowError) as error:
         raise Invalid(f"{name} must be an RFC 3339 time") from error
-    if at.tzinfo is None:
-        raise Invalid(f"{name} must have a time zone")
-    return at

@@ -98,11 +98,15 @@ async def _find_in_small_tables(
 ) -> list[UUID]:
     """Test candidates until the page is full or there are no more.
 
-    The first thousand are nearly always enough. They are not when other filters
-    are narrow, or when the newest entries of the queue are those of canceled runs.
+    The first ones are nearly always enough. They are not when other filters are
+    narrow, or when the newest entries of the queue are those of canceled runs.
     """
     tables = _tables(wanted.statuses or frozenset())
-    found: list[UUID] = []
+    if tables.queued:
+        found = await _find_among_newest(db, project_id, wanted, stretch)
+        if found is not None:
+            return found
+    found = []
     for most in _ever_more():
         ids = await lists.candidates(db, project_id, stretch, tables, most=most)
         if ids:
@@ -111,6 +115,16 @@ async def _find_in_small_tables(
             break
         stretch = replace(stretch, before=ids[-1])
     return found
+
+
+async def _find_among_newest(
+    db: Connection, project_id: str, wanted: RunFilter, stretch: Stretch
+) -> list[UUID] | None:
+    """Look at the project's two thousand newest runs. None: that does not fill the page."""
+    edge = await lists.edge(db, project_id, stretch)
+    newest = stretch if edge is None else replace(stretch, floor=edge)
+    found = await lists.find(db, project_id, wanted, newest, start=Start.PROJECT)
+    return found if edge is None or len(found) > MAX_LIMIT else None
 
 
 def _tables(statuses: frozenset[Status]) -> Tables:
@@ -123,4 +137,4 @@ def _tables(statuses: frozenset[Status]) -> Tables:
 
 
 def _ever_more() -> Iterator[int]:
-    return chain((1_000, 10_000), repeat(100_000))
+    return chain((200, 2_000, 20_000), repeat(100_000))

@@ -73,6 +73,13 @@ async def find(
     )
 
 
+async def edge(db: Connection, project_id: str, stretch: Stretch) -> UUID | None:
+    """Find the end of the two thousand newest runs of a stretch. None: there are fewer."""
+    return await db.row(
+        UUID, SQL["edge"], project_id=project_id, before=stretch.before, floor=stretch.floor
+    )
+
+
 async def candidates(
     db: Connection, project_id: str, stretch: Stretch, tables: Tables, *, most: int
 ) -> list[UUID]:

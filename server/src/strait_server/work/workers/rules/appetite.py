@@ -1,4 +1,4 @@
-"""How many runs to claim at once."""
+"""How many runs to claim at once, if any."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,14 @@ def claim_size(
     """Return the largest size that fits the free places; 0 says to wait for more of them (T10).
 
     While there is a backlog, small claims are put off until a quarter of the
-    places is free: runs are finishing anyway, and a claim costs the same for
-    one run as for many.
+    places is free: a claim costs the same for one run as for many. Where runs
+    take their time, the caller says that there is none.
     """
     if backlog and free * _ENOUGH < concurrency:
         return 0
     return max((size for size in sizes if size <= min(free, at_most)), default=0)
+
+
+def is_short_of_memory(resident: int, total: int, *, threshold_pct: int) -> bool:
+    """Say whether so much memory is in use that nothing should be claimed; 0 is no threshold."""
+    return threshold_pct > 0 and resident * 100 > total * threshold_pct

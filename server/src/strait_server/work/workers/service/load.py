@@ -2,9 +2,9 @@
 
 from strait_server.base.db.connection import Connection
 from strait_server.base.telemetry.metrics import QueueMetrics
-from strait_server.work.dispatch.rules.adaptive import adapted
 from strait_server.work.workers import store
 from strait_server.work.workers.model import Policy
+from strait_server.work.workers.rules.adaptive import adapted
 from strait_server.work.workers.service.worker import Worker
 
 

@@ -3,30 +3,45 @@
 A start waits a few milliseconds before it is written: most endpoints have
 answered by then, and start and finish become one write. Outcomes are written
 as fast as the database takes them, together with the leases that end with
-them. While the database is away, they wait for it: an outcome that is known is
-never forgotten as long as the process lives (T23q).
+them. While the database is away, they wait for it: what is known is never
+forgotten as long as the process lives (T23q).
+
+Starts and outcomes travel on lines of their own and may name the same rows.
+Both are written in the order of the runs' ids, so that neither waits for a row
+while it holds one that the other waits for.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Final, TypeAlias
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from strait_server.base.clock import monotonic
 from strait_server.base.db.coalescer import Coalescer
+from strait_server.base.db.connection import Connection
 from strait_server.base.db.database import Line
 from strait_server.base.db.outage import is_outage
 from strait_server.base.telemetry.metrics import Metrics
 from strait_server.work.queue import service as queue
-from strait_server.work.queue.model import ClaimedRun, Finished, Returned, Started
+from strait_server.work.queue.model import ClaimedRun, Finished, Returned, Started, Status
+from strait_server.work.workers.model import Lost
 
 Report: TypeAlias = Finished | Returned
-_START_LINGER: Final = 0.01
+_START_LINGER: Final = 0.025
 _OUTAGE_PAUSE: Final = 0.25
 _BATCH: Final = 500
+_PASSING: Final = (
+    asyncpg.TransactionRollbackError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.ObjectNotInPrerequisiteStateError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""The database refused for reasons of its own: a deadlock, a full disk, a fail-over."""
 _log = structlog.get_logger(__name__)
 
 
@@ -46,6 +61,11 @@ class Recorder:
             self._write, limit=_BATCH, name="outcomes"
         )
 
+    @property
+    def leases(self) -> Collection[int]:
+        """The leases of which not every outcome is committed."""
+        return self._left_in_lease.keys()
+
     async def run(self) -> None:
         """Write until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -56,7 +76,7 @@ class Recorder:
         """Wait until every outcome reported so far is committed."""
         await self._outcomes.drain()
 
-    def leased(self, runs: Iterable[ClaimedRun]) -> None:
+    def leased(self, runs: Iterable[ClaimedRun | Lost]) -> None:
         """Learn that runs were claimed, under their leases."""
         self._left_in_lease.update(run.lease_id or 0 for run in runs)
 
@@ -65,6 +85,9 @@ class Recorder:
         self._abandoned.update(self._left_in_lease)
         self._left_in_lease.clear()
         self._starts.clear()
+
+    def has_abandoned(self, run: ClaimedRun) -> bool:
+        return run.lease_id in self._abandoned
 
     def start(self, run: ClaimedRun, at: float) -> None:
         """Note that the endpoint is being called; `at` is monotonic."""
@@ -81,59 +104,70 @@ class Recorder:
             await self._started.wait()
             await asyncio.sleep(_START_LINGER)
             self._started.clear()
-            starts, self._starts = self._starts, {}
+            starts = sorted(self._starts.values(), key=_of_start)
             if not starts:
                 continue
             try:
                 async with self._starts_line.connection() as db:
-                    await queue.start(db, _started(starts.values(), monotonic()))
-            except Exception:  # noqa: BLE001 - the outcome will record the start, too
-                _log.exception("starts not recorded", runs=len(starts))
+                    await queue.start(db, _started(starts, monotonic()))
+            except Exception as error:  # noqa: BLE001 - whoever is slow is started all the same
+                _log.warning("starts wait for the database", runs=len(starts), error=repr(error))
+                await asyncio.sleep(_OUTAGE_PAUSE)
+                self._started.set()
+                continue
+            for start in starts:
+                run, _ = start
+                if self._starts.get(run.id) is start:
+                    del self._starts[run.id]
 
     async def _write(self, reports: Sequence[Report]) -> list[bool | Exception]:
         ended = self._count_down(reports)
-        finished = [report for report in reports if isinstance(report, Finished)]
-        returned = [report for report in reports if isinstance(report, Returned)]
+        ordered = sorted(reports, key=_of_report)
+        finished = [report for report in ordered if isinstance(report, Finished)]
+        returned = [report for report in ordered if isinstance(report, Returned)]
+        late: set[UUID] = set()
+        # Leases end with the second write: until then they name the runs it is about.
+        ended_first = [] if returned else ended
+        try:
+            if finished:
+                late |= await self._insist(
+                    lambda db: queue.finish(db, finished, ended_lease_ids=ended_first)
+                )
+            if returned:
+                late |= await self._insist(
+                    lambda db: queue.requeue(db, returned, worth=self._worth, ended_lease_ids=ended)
+                )
+        except Exception:
+            self._count_up(reports)
+            raise
+        for lease_id in ended:
+            self._left_in_lease.pop(lease_id, None)
+        self._count(reports, late)
+        return [report.id not in late for report in reports]
+
+    async def _insist(self, write: Callable[[Connection], Awaitable[set[UUID]]]) -> set[UUID]:
+        """Write, however long the database takes to come back."""
         while True:
             try:
-                late = await self._write_once(finished, returned, ended)
+                async with self._outcomes_line.connection() as db:
+                    return await write(db)
             except Exception as error:
-                if not is_outage(error):
-                    self._count_up(reports)
+                if not _passes(error):
                     raise
-                _log.warning("database away, outcomes wait", runs=len(reports))
+                _log.warning("outcomes wait for the database", error=repr(error))
                 await asyncio.sleep(_OUTAGE_PAUSE)
-                continue
-            self._count(reports, late)
-            return [report.id not in late for report in reports]
-
-    async def _write_once(
-        self, finished: Sequence[Finished], returned: Sequence[Returned], ended: Sequence[int]
-    ) -> set[UUID]:
-        async with self._outcomes_line.connection() as db:
-            if not returned:
-                return await queue.finish(db, finished, ended_lease_ids=ended)
-            if not finished:
-                return await queue.requeue(db, returned, worth=self._worth, ended_lease_ids=ended)
-            async with db.transaction():
-                late = await queue.finish(db, finished)
-                return late | await queue.requeue(
-                    db, returned, worth=self._worth, ended_lease_ids=ended
-                )
 
     def _count_down(self, reports: Sequence[Report]) -> list[int]:
-        ended: list[int] = []
-        for report in reports:
-            if report.lease_id in self._abandoned:
-                continue
-            self._left_in_lease[report.lease_id] -= 1
-            if self._left_in_lease[report.lease_id] <= 0:
-                del self._left_in_lease[report.lease_id]
-                ended.append(report.lease_id)
-        return ended
+        """Take reports off their leases. Answer the leases that end with them."""
+        lease_ids = [r.lease_id for r in reports if r.lease_id not in self._abandoned]
+        self._left_in_lease.subtract(lease_ids)
+        return [one for one in dict.fromkeys(lease_ids) if self._left_in_lease[one] <= 0]
+
+    def _count_up(self, reports: Sequence[Report]) -> None:
+        self._left_in_lease.update(r.lease_id for r in reports if r.lease_id not in self._abandoned)
 
     def _count(self, reports: Sequence[Report], late: Collection[UUID]) -> None:
-        runs = self._metrics.runs
+        runs, worker = self._metrics.runs, self._metrics.worker
         moves: Counter[tuple[str, str]] = Counter()
         seconds: dict[str, list[float]] = {}
         for report in reports:
@@ -146,6 +180,7 @@ class Recorder:
             if isinstance(report, Returned):
                 moves[source, "queued"] += 1
                 runs.snoozes.add(report.reason == "snooze")
+                worker.dropped.add(report.reason is None)
                 continue
             moves[source, report.status] += 1
             seconds.setdefault(report.status, []).append((report.age_micros or 0) / 1_000_000)
@@ -153,10 +188,23 @@ class Recorder:
             runs.transitions.add(count, source, target)
         for status, durations in seconds.items():
             runs.duration.observe(durations, status)
+            tally = worker.successful if status == Status.COMPLETED else worker.failed
+            tally.add(len(durations))
 
-    def _count_up(self, reports: Sequence[Report]) -> None:
-        for report in reports:
-            self._left_in_lease[report.lease_id] += 1
+
+def _passes(error: Exception) -> bool:
+    """Whether the same write can succeed later. asyncpg takes bad arguments for an outage, too."""
+    if isinstance(error, ValueError):
+        return False
+    return is_outage(error) or isinstance(error, _PASSING)
+
+
+def _of_start(start: tuple[ClaimedRun, float]) -> int:
+    return start[0].id.int
+
+
+def _of_report(report: Report) -> int:
+    return report.id.int
 
 
 def _started(starts: Iterable[tuple[ClaimedRun, float]], now: float) -> list[Started]:

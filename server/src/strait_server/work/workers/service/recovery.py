@@ -24,7 +24,6 @@ from strait_server.work.workers.model import Lost, Policy
 
 LOOK_EVERY: Final = timedelta(seconds=0.6)
 _SURE_AFTER: Final = 1.0
-_GRACE_SECONDS: Final = 10.0
 _log = structlog.get_logger(__name__)
 
 
@@ -38,7 +37,7 @@ class Recovery:
 
     async def step(self, db: Connection) -> int:
         """Rescue the runs of workers that are surely gone. Answers how many runs."""
-        if await store.lately_started(db, seconds=_GRACE_SECONDS):
+        if await store.lately_started(db, seconds=self._policy.restart_grace.total_seconds()):
             return 0  # every lock was lost with the server: let the workers come back first
         now = monotonic()
         absent = await store.absent(db)
@@ -67,22 +66,22 @@ class Recovery:
         returned: list[Returned] = []
         for run in lost:
             definition = await self._definitions.by_id(run.job_id)
-            match _settled(run, definition):
-                case Finished() as settled:
-                    finished.append(settled)
-                case Returned() as settled:
-                    returned.append(settled)
+            match settled(run, definition):
+                case Finished() as final:
+                    finished.append(final)
+                case Returned() as back:
+                    returned.append(back)
         if finished:
             await queue.finish(db, finished)
         if returned:
             await queue.requeue(db, returned, worth=self._policy.worth)
 
 
-def _settled(run: Lost, definition: Definition | None) -> Finished | Returned:
+def settled(run: Lost, definition: Definition | None) -> Finished | Returned:
     """Never sent: back to where it was. Being executed: as after any failed attempt."""
     if definition is None:
         return verdicts.system_failed(run, "job not found")
-    if run.status is Status.DEQUEUED:
+    if run.status is not Status.EXECUTING:
         return verdicts.put_back(run, definition)
     outcome = verdicts.after_loss(run, definition, jitter=ids.uniform(-0.2, 0.2))
     return verdicts.record(run, definition, outcome)

@@ -6,7 +6,7 @@ the queue; down by a third when it was nearly idle twice in a row.
 
 from typing import Final
 
-from strait_server.work.dispatch.model import Concurrency
+from strait_server.work.workers.model import Concurrency
 
 _BUSY: Final = 0.70
 _IDLE: Final = 0.20

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strait_server.work.queue.rules.expiry import ttl_seconds
+from strait_server.work.intake.rules.expiry import ttl_seconds
 
 
 @pytest.mark.parametrize(

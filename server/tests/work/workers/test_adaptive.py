@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strait_server.work.dispatch.model import Concurrency
-from strait_server.work.dispatch.rules.adaptive import adapted
+from strait_server.work.workers.model import Concurrency
+from strait_server.work.workers.rules.adaptive import adapted
 
 
 def looked(here, depth, utilisation):

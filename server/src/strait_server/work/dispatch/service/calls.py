@@ -1,0 +1,118 @@
+"""One request to one endpoint: put together, sent, and its answer read (behaviour 3.2, 3.3)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from strait_server.base import clock
+from strait_server.base.crypto.run_tokens import RunTokens
+from strait_server.base.crypto.signing import sign_v1
+from strait_server.base.outbound.client import Client
+from strait_server.base.outbound.outcome import OutboundError, Response, Timing
+from strait_server.base.outbound.urls import Target
+from strait_server.base.telemetry.tracing import TraceContext
+from strait_server.work.dispatch.model import Answer, Completed, Failure, Trouble
+from strait_server.work.dispatch.rules import answer, headers
+from strait_server.work.dispatch.service.provisions import Provision
+from strait_server.work.jobs.service.definitions import Definition
+from strait_server.work.queue.model import ClaimedRun
+
+MAX_RESPONSE: Final = 1_048_576
+_CONNECT_SECONDS: Final = 10.0
+_REFUSALS: Final = 400
+
+
+class Letter(Struct, frozen=True):
+    """A request of one attempt, fit for any endpoint of its job.
+
+    What is `hidden` was told in confidence and must not come back in an error.
+    """
+
+    headers: headers.Headers
+    body: bytes
+    hidden: tuple[str, ...]
+
+
+class Calls:
+    """Calls endpoints. One per worker."""
+
+    def __init__(self, client: Client, tokens: RunTokens, *, max_result_bytes: int) -> None:
+        self._client = client
+        self._tokens = tokens
+        self._max_result_bytes = max_result_bytes
+
+    def write(
+        self,
+        run: ClaimedRun,
+        provision: Provision,
+        *,
+        secrets: Mapping[str, str],
+        token_seconds: float,
+        context: TraceContext | None,
+    ) -> Letter:
+        """Put the request together, with a token that lives for so long."""
+        now = clock.unix()
+        body = bytes(run.payload)
+        token = self._tokens.issue(
+            run.id,
+            project_id=run.project_id,
+            attempt=run.attempt,
+            expires_at=now + token_seconds,
+            now=now,
+        )
+        sent = headers.of_run(
+            run,
+            shared=provision.headers,
+            token=token,
+            secrets=secrets,
+            traceparent=context.traceparent if context else "",
+            tracestate=context.tracestate if context else "",
+        )
+        if provision.signing_secret:
+            timestamp = int(now)
+            sent += [
+                ("X-Strait-Timestamp", str(timestamp)),
+                ("X-Strait-Signature", sign_v1(provision.signing_secret, timestamp, body)),
+            ]
+        return Letter(sent, body, (*secrets.values(), token))
+
+    async def send(
+        self, letter: Letter, target: Target, definition: Definition, *, seconds: float
+    ) -> tuple[Completed | Failure, Timing]:
+        """Send it to one of the job's endpoints, and read what it answers within the time."""
+        try:
+            response = await self._client.request(
+                "POST",
+                target,
+                headers=letter.headers,
+                body=letter.body,
+                total_seconds=seconds,
+                connect_seconds=_CONNECT_SECONDS,
+                max_body_bytes=MAX_RESPONSE,
+            )
+        except OutboundError as error:
+            if error.response is not None:  # too long, but it has a status
+                return self._read(error.response, letter, definition, truncated=True), error.timing
+            trouble = answer.of_trouble(Trouble(error.kind), error.message, secrets=letter.hidden)
+            return trouble, error.timing
+        return self._read(response, letter, definition, truncated=False), response.timing
+
+    def _read(
+        self, response: Response, letter: Letter, definition: Definition, *, truncated: bool
+    ) -> Completed | Failure:
+        schema = definition.result_schema
+        refused = response.status >= _REFUSALS
+        said = Answer(
+            status=response.status,
+            body=response.body,
+            truncated=truncated,
+            retry_after=response.header("retry-after") if refused else None,
+        )
+        return answer.of_answer(
+            said,
+            max_result_bytes=self._max_result_bytes,
+            problems=schema.problems if schema else None,
+            secrets=letter.hidden,
+            now=clock.now(),
+        )

@@ -1,0 +1,106 @@
+"""What the tests of job code's reports have in common: a process that hears them, and its door."""
+
+import asyncio
+
+import httpx
+import pytest
+import world
+from litestar import Litestar
+from litestar.datastructures import State
+from msgspec import Struct
+
+from strait_server.app.authentication import Authentication, Gate
+from strait_server.base.clock import unix
+from strait_server.base.crypto.run_tokens import RunTokens
+from strait_server.base.db.database import PINNED_PLANS, Line
+from strait_server.base.http.exchange import Exchange, enter
+from strait_server.base.http.faces import CONTEXT
+from strait_server.base.http.framework import JSONRequest, refuse
+from strait_server.base.http.guards import LIMITS
+from strait_server.base.http.limits import AddressLimits, Limiter, Rate
+from strait_server.work.sdk.routes import router
+from strait_server.work.sdk.service import Policy, Reports
+
+LARGEST_RESULT = 1000
+
+
+class Context(Struct):
+    database: object
+    reports: Reports
+
+
+@pytest.fixture
+async def reports(api):
+    """Hear job code out, on what the test sees."""
+    line = Line(api.services.database, PINNED_PLANS)
+    reports = Reports(
+        line,
+        api.services.definitions,
+        Policy(worth=world.WORTH, max_result_bytes=LARGEST_RESULT),
+    )
+    writing = asyncio.create_task(reports.run())
+    yield reports
+    writing.cancel()
+    await asyncio.wait([writing])
+
+
+@pytest.fixture
+def tokens():
+    return RunTokens("signing-key-of-the-tests-0123456789")
+
+
+@pytest.fixture
+def token(tokens):
+    """Write a token for a run: for its first attempt, if nothing is said."""
+
+    def token(run, *, attempt=1, lives=60.0):
+        now = unix()
+        return tokens.issue(
+            run.id, project_id=run.project_id, attempt=attempt, expires_at=now + lives, now=now
+        )
+
+    return token
+
+
+@pytest.fixture
+async def sdk(api, reports, tokens, token):
+    """Call as the code of a run: `sdk(run, "POST", "log", …)`, with its token or another."""
+    gate = Gate(api.services.keyring, tokens, world.INTERNAL_SECRET, Limiter())
+    app = Litestar(
+        [router],
+        guards=[Authentication(gate)],
+        request_class=JSONRequest,
+        exception_handlers={Exception: refuse},
+        state=State(
+            {
+                CONTEXT: Context(api.services.database, reports),
+                LIMITS: AddressLimits(Limiter(), everything=Rate(), triggers=Rate()),
+            },
+            deep_copy=False,
+        ),
+        openapi_config=None,
+        logging_config=None,
+    )
+
+    async def edge(scope, receive, send):
+        headers = dict(scope["headers"])
+        exchange = Exchange(request_id="req", address="", secure=True, headers=headers)
+        enter(scope, exchange)
+
+        async def complete(message):
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *exchange.extra]
+            await send(message)
+
+        await app(scope, receive, complete)
+
+    transport = httpx.ASGITransport(edge, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://strait") as client:
+
+        async def call(run, method, path, *, shown=None, headers=None, **request):
+            bearer = {"Authorization": f"Bearer {shown or token(run)}"}
+            return await client.request(
+                method, f"/sdk/v1/runs/{run.id}/{path}", headers=bearer | (headers or {}), **request
+            )
+
+        yield call
