@@ -36,6 +36,7 @@ from strait_server.work.sdk.service import Policy as ReportPolicy
 from strait_server.work.sdk.service import Reports
 
 _STOP_SECONDS: Final = 10.0
+_LOOKUPS: Final = 4  # connections
 _log = structlog.get_logger(__name__)
 _ALIVE: Final = Query("alive", "select 1", ())
 
@@ -85,9 +86,12 @@ async def living(settings: Settings, database: Database | None = None) -> AsyncG
 
     The database is that of the settings, unless one is given.
     """
+    # Whoever holds a connection of the pool may need a look-up to go on: look-ups
+    # have a pool of their own, or the two could wait for each other.
+    lookups = database or _database(settings, at_most=_LOOKUPS)
     database = database or _database(settings)
     lines = [Line(database) for _ in range(3)]
-    services = _make(settings, database, *lines)
+    services = _make(settings, database, lookups, *lines)
     _listen(services)
     _measure(services)
     beside = [
@@ -104,25 +108,32 @@ async def living(settings: Settings, database: Database | None = None) -> AsyncG
         for line in lines:
             await line.close()
         services.job_means.resolver.close()
+        await lookups.close()
         await database.close()
         await asyncio.to_thread(services.tracing.close)
 
 
-def _database(settings: Settings) -> Database:
+def _database(settings: Settings, *, at_most: int | None = None) -> Database:
+    most = at_most or settings.db_max_conns
     return Database(
         settings.database_url,
-        min_connections=min(settings.db_min_conns, settings.db_max_conns),
-        max_connections=settings.db_max_conns,
+        min_connections=1 if at_most else min(settings.db_min_conns, most),
+        max_connections=most,
         statement_timeout=settings.db_statement_timeout,
     )
 
 
 def _make(
-    settings: Settings, database: Database, triggers: Line, reports: Line, watch: Line
+    settings: Settings,
+    database: Database,
+    lookups: Database,
+    triggers: Line,
+    reports: Line,
+    watch: Line,
 ) -> Services:
     worth = worth_micros(aging=settings.priority_aging)
     sealer = Sealer(settings.encryption_key, former=settings.encryption_key_old)
-    definitions = Definitions(database, ttl_seconds=settings.job_cache_ttl.total_seconds())
+    definitions = Definitions(lookups, ttl_seconds=settings.job_cache_ttl.total_seconds())
     tokens = RunTokens(settings.jwt_signing_key)
     limits = IntakeLimits(
         worth=worth,
@@ -138,7 +149,7 @@ def _make(
         tokens=tokens,
         sealer=sealer,
         keyring=Keyring(
-            database,
+            lookups,
             default_rate=Rate(
                 settings.default_api_key_rate_limit, settings.default_api_key_rate_window_secs
             ),
