@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from strait_server.base.db.database import Database
 from strait_server.base.loops import Loop, Runner
@@ -12,6 +13,13 @@ from strait_server.base.loops import Loop, Runner
 DEADLINE = 20.0
 SOON = timedelta(milliseconds=1)
 NEVER = timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def logged():
+    """Keep what is logged; printing tracebacks takes longer than making them."""
+    with capture_logs() as logged:
+        yield logged
 
 
 class Chore:
@@ -116,6 +124,19 @@ async def test_a_loop_may_know_when_it_is_needed_next(database):
     assert chore.calls == 3
 
 
+async def test_what_is_due_and_cannot_be_done_keeps_nobody_busy(db, database):
+    """Somebody else holds it, or it is left to another loop."""
+    chore = Chore()
+
+    async def next_in(db):
+        return -60.0
+
+    loop = Loop(name="chore", step=chore.step, every=NEVER, next_in=next_in)
+    runner = Runner(database, [loop], ran=lambda *_: None)
+
+    assert 0 < await runner._turn(loop, db) < 1
+
+
 async def test_no_loop_starves_the_others(database):
     """A step that always finds work gives way now and then."""
     busy, other = Chore(*[1] * 10_000), Chore()
@@ -129,7 +150,7 @@ async def test_no_loop_starves_the_others(database):
 
 
 @pytest.mark.parametrize("alone", [True, False])
-async def test_a_step_that_raises_is_counted_and_the_loop_goes_on(database, alone):
+async def test_a_step_that_raises_is_counted_and_the_loop_goes_on(database, logged, alone):
     """T125."""
     chore, account = Chore(fails={1, 2}), Account()
     loop = Loop(name="chore", step=chore.step, every=SOON, alone=alone)
@@ -138,6 +159,7 @@ async def test_a_step_that_raises_is_counted_and_the_loop_goes_on(database, alon
         await chore.until(4)
 
     assert account.told[:3] == [("chore", False), ("chore", False), ("chore", True)]
+    assert [entry["loop"] for entry in logged if entry["event"] == "loop failed"] == ["chore"] * 2
 
 
 async def test_a_step_that_raises_does_not_disturb_the_others(database):

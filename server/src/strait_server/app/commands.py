@@ -6,7 +6,7 @@ The command line calls these; they speak to no other server.
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,7 @@ from strait_server.base.settings.sources import SettingsError, find_file
 from strait_server.base.telemetry import logs
 
 _log = structlog.get_logger(__name__)
-_CONNECT_SECONDS: Final = 10.0
+_CONNECT_SECONDS: Final = 10
 _FOLDER_MODE: Final = 0o711  # the embedded server's user must be able to pass through
 
 
@@ -118,7 +118,7 @@ def _many(settings: Settings, environ: Mapping[str, str], count: int) -> int:
 
 
 @contextmanager
-def _database(environ: Mapping[str, str]) -> Iterator[Settings]:
+def _database(environ: Mapping[str, str]) -> Generator[Settings]:
     """Return the settings and a database: the one they name, or an embedded one meanwhile."""
     local = _local(environ)
     settings = _load(environ, local)

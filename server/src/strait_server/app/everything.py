@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Final
 
@@ -61,7 +61,7 @@ async def _until_stopped(stop: asyncio.Event, broken: asyncio.Event) -> str:
 
 
 @asynccontextmanager
-async def answering(services: Services) -> AsyncIterator[None]:
+async def answering(services: Services) -> AsyncGenerator[None]:
     """Answer HTTP as long as the block lasts; on leaving, finish what was begun."""
     listening = _listen(services.settings)
     host, port = listening.getsockname()[:2]
@@ -71,7 +71,7 @@ async def answering(services: Services) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _hearing(services: Services) -> AsyncIterator[None]:
+async def _hearing(services: Services) -> AsyncGenerator[None]:
     """Hear what other processes say, after everybody has subscribed."""
     hearing = asyncio.create_task(services.listener.run())
     try:
@@ -107,7 +107,7 @@ def _settle_down() -> None:
 
 
 @contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
+def _signals(stop: asyncio.Event) -> Generator[None]:
     loop = asyncio.get_running_loop()
 
     def heard() -> None:

@@ -1,7 +1,7 @@
 """The worker's side of a process: claimer, dispatcher, recorder, and what runs beside them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -48,7 +48,7 @@ class Crew(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def working(services: Services) -> AsyncIterator[Crew]:
+async def working(services: Services) -> AsyncGenerator[Crew]:
     """Run a worker as long as the block lasts; on leaving, drain it and say good-bye.
 
     Heartbeats go on until the last outcome is recorded (T119).

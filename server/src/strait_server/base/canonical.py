@@ -7,14 +7,19 @@ Two spellings are one value here as in `jsonb`: `-0` becomes `0`.
 """
 
 import hashlib
+import json
 import re
+from collections import Counter
+from contextlib import suppress
 from itertools import accumulate
 from typing import Final
 
 import msgspec
 
 MAX_DEPTH: Final = 512
+MAX_DIGITS: Final = 4300
 
+_SHOWN: Final = 64
 _decoder: Final = msgspec.json.Decoder(float_hook=msgspec.Raw)
 _encoder: Final = msgspec.json.Encoder(order="deterministic")
 
@@ -38,6 +43,8 @@ def canonical(raw: bytes) -> bytes:
         return b"{}"
     try:
         written = _encoder.encode(_decoder.decode(raw))
+    except msgspec.ValidationError as error:  # all there is to validate is this
+        raise PayloadError(f"integer out of range: more than {MAX_DIGITS} digits") from error
     except msgspec.MsgspecError as error:
         raise PayloadError(str(error)) from error
     except UnicodeDecodeError as error:
@@ -47,7 +54,7 @@ def canonical(raw: bytes) -> bytes:
     # The decoder keeps the last of two equal keys. Each key has two quotes, and
     # nothing else can lose any, so fewer quotes mean that a key was dropped.
     if _count_quotes(written) != _count_quotes(raw):
-        raise PayloadError("an object has the same key twice")
+        raise PayloadError(f"an object has the same key twice{_key_given_twice(raw)}")
     if _is_too_deep(written):
         raise PayloadError(f"JSON is nested deeper than {MAX_DEPTH} levels")
     return written
@@ -76,6 +83,20 @@ def _count_quotes(text: bytes) -> int:
     if b"\\" in text:
         text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     return text.count(b'"')
+
+
+def _key_given_twice(raw: bytes) -> str:
+    """Name the key, for whoever has to mend it, unless the nesting hides it."""
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, object]]) -> None:
+        (name, count), *_ = Counter(name for name, _ in pairs).most_common(1) or [("", 0)]
+        if count > 1:
+            found.append(name[:_SHOWN])
+
+    with suppress(RecursionError):
+        json.loads(raw, object_pairs_hook=look)
+    return f": {json.dumps(found[0])}" if found else ""
 
 
 def _is_too_deep(text: bytes) -> bool:

@@ -32,7 +32,9 @@ _LEADING: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _AFTER_FAILURE: Final = 1.0
+_CANDIDATE_SECONDS: Final = 0.4  # a dead leader's runs are to be rescued within two seconds
 _STEPS_PER_TURN: Final = 10
+_SHORTEST_REST: Final = 0.01  # what is due and cannot be done yet must not keep us busy
 _log = structlog.get_logger(__name__)
 
 
@@ -94,7 +96,7 @@ class Runner:
         raw = await self._database.dedicated(_LEADING)
         try:
             while not await raw.fetchval(_LEAD, _LEADER_LOCK):  # noqa: ASYNC110 - nobody tells us
-                await asyncio.sleep(_AFTER_FAILURE)
+                await asyncio.sleep(_CANDIDATE_SECONDS)
             _log.info("leading", loops=[loop.name for loop in self._loops if loop.alone])
             turn = asyncio.Lock()  # the steps share the connection that holds the lock
             async with asyncio.TaskGroup() as group:
@@ -133,7 +135,7 @@ class Runner:
         if loop.next_in is None:
             return period
         needed = await loop.next_in(db)
-        return period if needed is None else min(max(needed, 0.0), period)
+        return period if needed is None else min(max(needed, _SHORTEST_REST), period)
 
     def _note(self, name: str) -> None:
         _log.exception("loop failed", loop=name)

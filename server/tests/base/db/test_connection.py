@@ -55,6 +55,15 @@ async def kept(db):
     return db
 
 
+async def keep_and_fail(db):
+    """Keep rows in a transaction within another, which then fails."""
+    async with db.transaction():
+        async with db.transaction():
+            await db.execute(KEEP, count=3)
+        assert await db.row(int, KEPT) == 3
+        raise ZeroDivisionError
+
+
 async def test_rows_become_structs(db):
     assert await db.rows(Number, MANY, count=3) == [Number(1), Number(2), Number(3)]
 
@@ -134,9 +143,7 @@ async def test_execute_of_what_writes_no_rows_is_zero(db):
 
 async def test_a_transaction_is_taken_back_when_it_fails(kept):
     with pytest.raises(ZeroDivisionError):
-        async with kept.transaction():
-            await kept.execute(KEEP, count=3)
-            raise ZeroDivisionError
+        await keep_and_fail(kept)
 
     assert await kept.row(int, KEPT) == 0
 
@@ -147,11 +154,7 @@ async def test_a_transaction_within_joins_the_one_around(database):
     await raw.execute("create table kept (n integer)")
 
     with pytest.raises(ZeroDivisionError):
-        async with db.transaction():
-            async with db.transaction():
-                await db.execute(KEEP, count=3)
-            assert raw.is_in_transaction()
-            raise ZeroDivisionError
+        await keep_and_fail(db)
 
     assert await db.row(int, KEPT) == 0
     async with db.transaction(), db.transaction():

@@ -165,7 +165,7 @@ def eventually():
 
     async def poll(condition):
         async with asyncio.timeout(5.0):
-            while not condition():  # noqa: ASYNC110  the other side sets no event for us
+            while not condition():
                 await asyncio.sleep(0)
 
     return poll

@@ -72,7 +72,7 @@ def _name(fate):
 async def until(condition):
     """Look again until it is so."""
     async with asyncio.timeout(DEADLINE):
-        while not await condition():  # noqa: ASYNC110 - nobody tells us
+        while not await condition():
             await asyncio.sleep(0.01)
 
 

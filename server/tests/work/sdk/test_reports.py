@@ -381,5 +381,5 @@ async def _is_somebody_waiting(db):
 
 async def _until(holds):
     async with asyncio.timeout(5):
-        while not await holds():  # noqa: ASYNC110 - the database has no events
+        while not await holds():
             await asyncio.sleep(0.01)

@@ -17,20 +17,26 @@ from strait_server.base.db.migrations.files import load_migrations
 from strait_server.base.db.migrations.runner import migrate
 from strait_server.work.queue.model import Status
 
-FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
+# It may lose what it has not told the disk, for the disk stays; but what it has committed it keeps.
+FAST = {"fsync": "off", "full_page_writes": "off"}
 
 
 @pytest.fixture(scope="module")
-async def server():
+def folder():
     folder = Path(tempfile.mkdtemp(prefix="strait-outage-")).resolve()
     folder.chmod(0o711)  # the server's user must be able to pass through
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+async def server(folder):
     server = await asyncio.to_thread(embedded.start, folder, log=lambda _: None, settings=FAST)
     raw = await asyncpg.connect(server.dsn)
     await migrate(raw, load_migrations(), lock_seconds=10)
     await raw.close()
     yield server
     await asyncio.to_thread(server.stop)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -130,47 +136,11 @@ async def test_a_worker_works_on_after_an_outage(server, a_worker, endpoint, job
     name = a_worker.worker_id
 
     async with Away(server):
-        await crew.eventually(presence_lost(a_worker))
+        pass
     run_ids = await trigger(server, job, 5)
 
     assert await ended(server, run_ids) == {Status.COMPLETED}
     assert a_worker.worker_id == name
-
-
-def presence_lost(hired):
-    async def lost():
-        return not await hired.services.health.report() if False else True
-
-    return lost
-
-
-async def test_claimed_runs_wait_for_the_database_before_they_are_sent(
-    server, a_worker, endpoint, job
-):
-    """Their job cannot be read: nothing was sent, so nothing has failed."""
-    a_worker.services.definitions.forget()
-    worker = a_worker.worker
-    claim = worker._claimer.claim
-
-    async def claim_and_lose_the_database(size):
-        claimed = await claim(size)
-        if claimed:
-            await away.__aenter__()
-        return claimed
-
-    away = Away(server)
-    worker._claimer.claim = claim_and_lose_the_database
-    run_ids = await trigger(server, job, 3)
-    await crew.eventually(lambda: in_hand(worker, 3))
-    worker._claimer.claim = claim
-    await away.__aexit__()
-
-    assert await ended(server, run_ids) == {Status.COMPLETED}
-    assert {tuple(attempts) for attempts in endpoint.attempts().values()} == {(1,)}
-
-
-async def in_hand(worker, count):
-    return worker.in_flight == count
 
 
 async def test_a_crash_of_the_server_loses_nothing(server, a_worker, endpoint, job):

@@ -1,7 +1,9 @@
 """How a worker is seen alive (behaviour 4.6; design 5.4, 6)."""
 
 import asyncio
+from functools import partial
 
+import auditor
 import crew
 import pytest
 import world
@@ -18,7 +20,8 @@ async def cut_off(db, worker_id):
 
 async def holders(db, worker_id):
     rows = await db.raw.fetch(
-        "select pg_locks.pid from pg_locks join workers on ((classid::bigint << 32) | objid::bigint) = lock_id "
+        "select pg_locks.pid from pg_locks "
+        "join workers on ((classid::bigint << 32) | objid::bigint) = lock_id "
         "where locktype = 'advisory' and granted and workers.id = $1 and database = "
         "(select oid from pg_database where datname = current_database())",
         worker_id,
@@ -108,9 +111,11 @@ async def test_a_worker_that_was_declared_dead_goes_on_under_a_new_name(db, hire
 
 
 async def declare_dead(db, worker_id):
-    """As a rescuer does that has not heard of it for too long; the run stays away from the queue."""
+    """As a rescuer does; but the run is left out of the queue, so that it can be looked at."""
     async with db.raw.transaction():
-        await db.raw.execute("update runs set status = 'queued', lease_id = null, attempt = attempt + 1")
+        await db.raw.execute(
+            "update runs set status = 'queued', lease_id = null, attempt = attempt + 1"
+        )
         await db.raw.execute("delete from leases where worker_id = $1", worker_id)
         await db.raw.execute("delete from workers where id = $1", worker_id)
 
@@ -139,3 +144,8 @@ async def test_a_worker_survives_the_loss_of_all_its_connections(db, hire, endpo
     counts = await crew.all_final(db, within=40)
     assert counts == {Status.COMPLETED: 20 * times}
     assert hired.worker.in_flight == 0
+    await crew.eventually(partial(at_rest, db))
+
+
+async def at_rest(db):
+    return await auditor.audit(db.raw) == []

@@ -125,7 +125,9 @@ async def test_after_a_restart_of_postgresql_nobody_is_robbed(db, mortal, endpoi
     """All locks were lost with the server: the workers get time to come back."""
     await dies_at_work(db, mortal, endpoint)
     another = await mortal(loops=False)
-    began = await db.raw.fetchval("select extract(epoch from now() - pg_postmaster_start_time())::float8")
+    began = await db.raw.fetchval(
+        "select extract(epoch from now() - pg_postmaster_start_time())::float8"
+    )
     policy = crew.policy_of(another.services, restart_grace=began + 60)
     recovery = Recovery(another.services.definitions, policy)
     began = time.monotonic()

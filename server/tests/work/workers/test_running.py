@@ -71,7 +71,10 @@ async def test_every_final_run_has_its_duration_counted(db, hire, endpoint):
     assert hired.metric("strait_run_duration_count", status="dead_letter") == 2
     assert hired.metric("strait_pool_successful_tasks_total") == 5
     assert hired.metric("strait_pool_failed_tasks_total") == 2
-    assert hired.metric("strait_run_transitions_total", **{"from": "executing", "to": "completed"}) == 5
+    assert (
+        hired.metric("strait_run_transitions_total", **{"from": "executing", "to": "completed"})
+        == 5
+    )
 
 
 async def test_no_lease_is_left_when_all_is_recorded(db, hire, endpoint):
@@ -153,6 +156,27 @@ async def test_an_error_of_our_own_fails_the_run_and_not_the_worker(db, hire, en
     assert hired.worker.in_flight == 0
 
 
+async def test_a_claimed_run_whose_job_cannot_be_read_waits_until_it_can(db, hire, endpoint):
+    """Nothing was sent, so nothing has failed; and nothing could be recorded anyway."""
+    hired = await hire(db_max_conns=1, poller_interval="10m")
+    job = await world.a_job(db, endpoint_url=endpoint.url(), max_attempts=1)
+    unavailable_after = 2.0
+
+    async with hired.services.database.connection():  # there is no other
+        [run] = await world.queued(db, job, 1)
+        began = time.monotonic()
+        await crew.stands(db, run.id, Status.DEQUEUED)
+
+        async def refused():
+            return time.monotonic() - began > unavailable_after + 0.2
+
+        await crew.eventually(refused)
+        assert await world.status(db, run.id) == Status.DEQUEUED
+
+    assert await crew.ended(db, run.id) == {run.id: Status.COMPLETED}
+    assert endpoint.attempts() == {str(run.id): [1]}
+
+
 async def test_an_expired_run_is_not_sent(db, hire, endpoint):
     """T8."""
     job = await world.a_job(db, endpoint_url=endpoint.url())
@@ -194,3 +218,30 @@ async def test_an_outcome_the_database_does_not_take_fails_its_run_alone(db, hir
     assert refused["status"] == Status.SYSTEM_FAILED
     assert refused["error"] == "the outcome cannot be recorded"
     assert await world.count(db, "leases") == 0
+
+
+async def test_nothing_is_sent_unless_its_claim_was_committed(db, hire, endpoint):
+    """T22q: the claim fails at the very end; and the worker goes on claiming."""
+    await db.raw.execute(
+        "create function refuse() returns trigger language plpgsql as "
+        "$$ begin raise exception 'not today'; end $$"
+    )
+    await db.raw.execute(
+        "create constraint trigger refuse after insert on leases "
+        "deferrable initially deferred for each row execute function refuse()"
+    )
+    job = await world.a_job(db, endpoint_url=endpoint.url())
+    [run] = await world.queued(db, job, 1)
+    await hire(poller_interval="100ms")
+    refused = "select xact_rollback from pg_stat_database where datname = current_database()"
+    before = await db.raw.fetchval(refused)
+
+    async def claimed_in_vain():
+        return await db.raw.fetchval(refused) > before
+
+    await crew.eventually(claimed_in_vain)
+    assert endpoint.requests == []
+    await db.raw.execute("drop trigger refuse on leases")
+
+    assert await crew.ended(db, run.id) == {run.id: Status.COMPLETED}
+    assert endpoint.attempts() == {str(run.id): [1]}

@@ -137,7 +137,7 @@ async def test_two_workers_on_one_backlog_send_nothing_twice(db, hire, endpoint)
 
 
 async def test_nothing_is_claimed_when_memory_is_short(db, hire, endpoint):
-    """One per cent of this machine is less than Python alone needs, or else the test says nothing."""
+    """One per cent of this machine: where that is plenty, everything is claimed."""
     hired = await hire(memory_pressure_threshold_pct=1)
     short = hired.worker._claimer.is_short_of_memory()
     job = await world.a_job(db, endpoint_url=endpoint.url())
@@ -209,9 +209,13 @@ async def test_a_worker_looks_for_strays_by_itself(db, hire, endpoint):
     job = await world.a_job(db, endpoint_url=endpoint.url())
     [run] = await world.queued(db, job, 1)
     await crew.ended(db, run.id)
-    lease = "insert into leases (worker_id, run_ids, claimed_at) values ($1, $2, now() - interval '1 minute')"
 
-    await db.raw.execute(lease, hired.worker_id, [run.id])
+    await db.raw.execute(
+        "insert into leases (worker_id, run_ids, claimed_at) "
+        "values ($1, $2, now() - interval '1 minute')",
+        hired.worker_id,
+        [run.id],
+    )
 
     async def taken_back():
         return await world.count(db, "leases") == 0

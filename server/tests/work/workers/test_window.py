@@ -7,6 +7,7 @@ import pytest
 import world
 from endpoint import answer
 
+from strait_server.base import clock
 from strait_server.work.queue.model import Status
 
 
@@ -93,3 +94,31 @@ async def test_waiting_for_a_window_holds_no_place(db, hire, endpoint):
 
     await crew.eventually(both_wait)
     assert await world.count(db, "slots") == 0
+
+
+@pytest.mark.parametrize("minutes", [-5, 5])
+async def test_a_worker_whose_clock_is_wrong_schedules_right(
+    db, hire, endpoint, monkeypatch, minutes
+):
+    """D25: the database tells the time."""
+    now, unix, wrong = clock.now, clock.unix, timedelta(minutes=minutes)
+    monkeypatch.setattr(clock, "now", lambda: now() + wrong)
+    monkeypatch.setattr(clock, "unix", lambda: unix() + wrong.total_seconds())
+    endpoint.on("/work", answer(500), answer())
+    await hire()
+    window, seconds = await an_hour_ahead(db, hours=3)
+    outside = await world.a_job(db, endpoint_url=endpoint.url("/never"))
+    inside = await world.a_job(db, endpoint_url=endpoint.url(), execution_window_cron="* * * * *")
+    await world.change_job(db, outside, execution_window_cron=window)
+
+    [retried] = await world.queued(db, inside, 1)
+    [delayed] = await world.queued(db, outside, 1)
+
+    assert await crew.waits(db, delayed.id, "window") == pytest.approx(seconds, abs=5)
+    assert await crew.waits(db, retried.id, "retry") == pytest.approx(1, abs=0.3)
+    due = await db.raw.fetchval(
+        "select due_at - now() from scheduled where run_id = $1", retried.id
+    )
+    assert due < timedelta(seconds=1.5)
+    await crew.make_due(db)
+    assert await crew.ended(db, retried.id) == {retried.id: Status.COMPLETED}

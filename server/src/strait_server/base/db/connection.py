@@ -1,6 +1,6 @@
 """A connection with four verbs: rows, row, execute, transaction."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum
 from functools import cache
@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar, cast, get_args
 
 import asyncpg
 import msgspec
+from asyncpg.pool import PoolConnectionProxy
 from msgspec.structs import fields
 
 from strait_server.base.db.queries import Query
@@ -20,18 +21,18 @@ class Connection:
 
     __slots__ = ("raw",)
 
-    def __init__(self, raw: asyncpg.Connection) -> None:
-        self.raw: Final = raw
+    def __init__(self, raw: asyncpg.Connection | PoolConnectionProxy) -> None:
+        self.raw: Final = cast("asyncpg.Connection", raw)
 
     async def rows(self, kind: type[T], query: Query, **values: object) -> list[T]:
         """Every row as a `kind`: a Struct made of the columns, or the only column."""
-        make: Callable[[Any], T] = _maker(cast("Any", kind))
+        make: Callable[[Any], T] = _maker(kind)
         return [make(row) for row in await self.raw.fetch(query.text, *query.arguments(values))]
 
     async def row(self, kind: type[T], query: Query, **values: object) -> T | None:
         """Return the first row, or None."""
         row = await self.raw.fetchrow(query.text, *query.arguments(values))
-        return None if row is None else _maker(cast("Any", kind))(row)
+        return None if row is None else _maker(kind)(row)
 
     async def execute(self, query: Query, **values: object) -> int:
         """How many rows the statement wrote."""
@@ -40,7 +41,7 @@ class Connection:
         return int(count) if count.isdigit() else 0
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
+    async def transaction(self) -> AsyncGenerator[None]:
         """Join the open transaction, or be one."""
         if self.raw.is_in_transaction():
             yield
@@ -71,8 +72,12 @@ def _from_jsonb(wire: bytes) -> msgspec.Raw:
     return msgspec.Raw(wire[1:])
 
 
+def _maker(kind: type[T]) -> Callable[[Mapping[str, Any]], T]:
+    return cast("Callable[[Mapping[str, Any]], T]", _make_maker(cast("Any", kind)))
+
+
 @cache
-def _maker(kind: Any) -> Callable[[Mapping[str, Any]], Any]:
+def _make_maker(kind: Any) -> Callable[[Mapping[str, Any]], Any]:
     if not issubclass(kind, msgspec.Struct):
         return _first
     convert = {field.name: maker for field in fields(kind) if (maker := _converter(field.type))}

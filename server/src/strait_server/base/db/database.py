@@ -6,7 +6,7 @@ an index, and a plan made while the tables were empty must not stay for good.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
@@ -23,7 +23,7 @@ PINNED_PLANS: Final[Mapping[str, str]] = {
     "enable_mergejoin": "off",
     "enable_bitmapscan": "off",
 }
-_CONNECT_SECONDS: Final = 5.0
+_CONNECT_SECONDS: Final = 5
 _ACQUIRE_SECONDS: Final = 2.0
 
 
@@ -57,7 +57,7 @@ class Database:
         self,
         settings: Mapping[str, str] | None = None,
         *,
-        timeout_seconds: float = _CONNECT_SECONDS,
+        timeout_seconds: int = _CONNECT_SECONDS,
     ) -> asyncpg.Connection:
         """Open a connection that belongs to the caller, who closes it.
 
@@ -77,7 +77,7 @@ class Database:
         return raw
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    async def connection(self) -> AsyncGenerator[Connection]:
         """Lend a connection of the pool.
 
         Raises `Unavailable` when PostgreSQL is away, or when every connection
@@ -142,7 +142,7 @@ class Line:
         self._lock = asyncio.Lock()
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    async def connection(self) -> AsyncGenerator[Connection]:
         """Lend the line to one user at a time. OSError and friends when it is down."""
         async with self._lock:
             if self._raw is None or self._raw.is_closed():

@@ -49,7 +49,11 @@ class Listener:
     async def _listen_until_lost(self) -> None:
         raw = await self._database.dedicated()
         lost = asyncio.Event()
-        raw.add_termination_listener(lambda _: lost.set())
+
+        def hang_up(_connection: object) -> None:
+            lost.set()
+
+        raw.add_termination_listener(hang_up)
         try:
             for channel in self._heard:
                 await raw.add_listener(channel, self._dispatch)

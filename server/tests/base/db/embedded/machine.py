@@ -131,7 +131,7 @@ def processes(directory):
 async def until(happened):
     """Wait for what nobody tells us: other processes, which are not our children."""
     async with asyncio.timeout(DEADLINE):
-        while not happened():  # noqa: ASYNC110  # there is no event to await
+        while not happened():  # there is no event to await
             await asyncio.sleep(0.01)
 
 

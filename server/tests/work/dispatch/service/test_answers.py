@@ -131,7 +131,7 @@ async def test_what_an_endpoint_gives_away_is_not_stored(db, hire, endpoint):
     """T40d: it quotes the very headers it was sent."""
 
     async def quote(peer, request):
-        told = f'{request["X-Secret-PASS"]} and {request["X-Run-Token"]}'
+        told = f"{request['X-Secret-PASS']} and {request['X-Run-Token']}"
         await answer(500, told.encode())(peer, request)
 
     await world.a_secret(db, "PASS", "open sesame!")

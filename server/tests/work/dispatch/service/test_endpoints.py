@@ -315,7 +315,8 @@ async def _start_from(line, before):
             await db.raw.execute(
                 "insert into endpoint_circuits (project_id, endpoint, state, failures, open_until, "
                 "probe_until, health_score) values ($1, $2, $3::text, 4, "
-                "case $3::text when 'open' then now() end, case $3::text when 'half_open' then now() end, 50)",
+                "case $3::text when 'open' then now() end, "
+                "case $3::text when 'half_open' then now() end, 50)",
                 world.PROJECT,
                 URL,
                 before,

@@ -1,6 +1,7 @@
 """Runs that may not be sent now (behaviour 3.1 #5, #6; 1.4 #8; 14.1, 14.3)."""
 
 import asyncio
+from functools import partial
 
 import crew
 import msgspec
@@ -77,7 +78,9 @@ async def test_a_half_open_circuit_lets_one_run_through_and_its_success_all(db, 
     await endpoint.heard(6)
 
     async def others_wait():
-        counts = await db.raw.fetch("select metadata ->> 'snooze_count' from runs where status = 'queued'")
+        counts = await db.raw.fetch(
+            "select metadata ->> 'snooze_count' from runs where status = 'queued'"
+        )
         return [row[0] for row in counts] == ["2"] * 5
 
     await crew.eventually(others_wait)
@@ -113,7 +116,7 @@ async def test_a_run_put_off_too_often_is_failed(db, hire, endpoint):
 
     [run] = await world.queued(db, job, 1)
     for count in (1, 2):
-        await crew.eventually(lambda: snoozed(db, run, count))
+        await crew.eventually(partial(snoozed, db, run, count))
         await crew.make_due(db)
     await crew.ended(db, run.id)
 
@@ -124,7 +127,8 @@ async def test_a_run_put_off_too_often_is_failed(db, hire, endpoint):
 
 async def snoozed(db, run, count):
     row = await db.raw.fetchrow(
-        "select metadata ->> 'snooze_count' as snoozes from runs join scheduled on run_id = id where id = $1",
+        "select metadata ->> 'snooze_count' as snoozes from runs join scheduled on run_id = id "
+        "where id = $1",
         run.id,
     )
     return row is not None and row["snoozes"] == str(count)

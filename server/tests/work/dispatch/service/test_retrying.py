@@ -148,7 +148,14 @@ async def test_the_same_error_over_and_over_is_a_poison_pill(db, hire, endpoint)
 
 async def test_another_error_is_counted_anew(db, hire, endpoint):
     run = await failing(
-        db, hire, endpoint, BOOM, answer(500, b"bang"), BOOM, max_attempts=4, poison_pill_threshold=2
+        db,
+        hire,
+        endpoint,
+        BOOM,
+        answer(500, b"bang"),
+        BOOM,
+        max_attempts=4,
+        poison_pill_threshold=2,
     )
 
     for attempt in (1, 2, 3):

@@ -111,11 +111,13 @@ class Definitions:
         if not payload or payload.startswith(("job:", "project:")):
             self._generation += 1
             self._kept.clear()
+            self._loading.clear()  # a reading under way may have begun before the change
 
     def _fresh(self, key: UUID | tuple[str, str]) -> Definition | None:
         entry = self._kept.get(key)
         if entry is None or entry[0] < monotonic():
             return None
+        self._kept.move_to_end(key)
         return entry[1]
 
     async def _load(self, key: UUID | tuple[str, str]) -> Definition | None:
@@ -124,8 +126,14 @@ class Definitions:
         if loading is None:
             loading = asyncio.create_task(self._read(key))
             self._loading[key] = loading
-            loading.add_done_callback(lambda _: self._loading.pop(key, None))
+            loading.add_done_callback(lambda done: self._loaded(key, done))
         return await asyncio.shield(loading)
+
+    def _loaded(
+        self, key: UUID | tuple[str, str], loading: asyncio.Task[Definition | None]
+    ) -> None:
+        if self._loading.get(key) is loading:
+            del self._loading[key]
 
     async def _read(self, key: UUID | tuple[str, str]) -> Definition | None:
         generation = self._generation

@@ -7,24 +7,17 @@ from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from strait_server.base import ids
 from strait_server.base.clock import monotonic
 from strait_server.base.db.connection import Connection
 from strait_server.base.db.database import Database
+from strait_server.base.db.outage import FAILURES
 from strait_server.work.workers import store
 from strait_server.work.workers.model import Policy
 
 _RETRY_SECONDS: Final = 0.5
-_INTERRUPTIONS: Final = (
-    TimeoutError,
-    OSError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
 _log = structlog.get_logger(__name__)
 
 
@@ -62,7 +55,7 @@ class Presence:
         while not self._gone:
             try:
                 await self._be_present()
-            except _INTERRUPTIONS as error:
+            except FAILURES as error:
                 _log.warning(
                     "presence interrupted", worker_id=str(self.worker_id), error=str(error)
                 )
@@ -80,7 +73,11 @@ class Presence:
         """Until the connection is lost."""
         raw = await self._database.dedicated()
         lost = asyncio.Event()
-        raw.add_termination_listener(lambda _: lost.set())
+
+        def notice(_: object) -> None:
+            lost.set()
+
+        raw.add_termination_listener(notice)
         try:
             while not (lost.is_set() or self._gone):
                 locked = await self._beat(Connection(raw))

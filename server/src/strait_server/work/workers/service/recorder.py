@@ -193,9 +193,7 @@ class Recorder:
 
 
 def _passes(error: Exception) -> bool:
-    """Whether the same write can succeed later. asyncpg takes bad arguments for an outage, too."""
-    if isinstance(error, ValueError):
-        return False
+    """Whether the same write can succeed later."""
     return is_outage(error) or isinstance(error, _PASSING)
 
 

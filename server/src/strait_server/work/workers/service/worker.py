@@ -169,7 +169,7 @@ class Worker:
             return
         try:
             await self._recorder.report(report)
-        except Exception as error:  # noqa: BLE001 - the outermost frame of an execution
+        except Exception as error:  # noqa: BLE001 - whatever it was, others will be claimed
             await self._give_up(run, error)
 
     async def _reach_outcome(self, run: ClaimedRun, claimed: float) -> Finished | Returned | None:
@@ -182,7 +182,7 @@ class Worker:
                 await asyncio.sleep(_OUTAGE_PAUSE)
                 if self._recorder.has_abandoned(run):
                     return None
-            except Exception as error:  # noqa: BLE001 - as above
+            except Exception as error:  # noqa: BLE001 - whatever it was, others will be claimed
                 _log.exception("execution failed", run_id=str(run.id), job_id=str(run.job_id))
                 return verdicts.system_failed(run, f"panic: {type(error).__name__}")
 

@@ -1,0 +1,182 @@
+"""Writing down what happens to runs, in batches (behaviour 1.3, 1.4; design 5.4; T4, T23q)."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import crew
+import pytest
+import world
+
+from strait_server.base.clock import monotonic
+from strait_server.base.db.database import PINNED_PLANS, Line
+from strait_server.base.telemetry.metrics import Metrics
+from strait_server.work.dispatch.model import Completed, RetryAt
+from strait_server.work.dispatch.service import verdicts
+from strait_server.work.jobs.service.definitions import Definition
+from strait_server.work.queue.model import ErrorClass, ExecutionTrace, Status
+from strait_server.work.workers.service.recorder import Recorder
+
+RETRY = RetryAt(delay_seconds=60.0, error="boom", error_class=ErrorClass.SERVER)
+
+
+@pytest.fixture
+async def recorder(database):
+    lines = Line(database, PINNED_PLANS), Line(database, PINNED_PLANS)
+    recorder = Recorder(*lines, Metrics(), worth=world.WORTH)
+    writing = asyncio.create_task(recorder.run())
+    yield recorder
+    writing.cancel()
+    await asyncio.wait([writing])
+    for line in lines:
+        await line.close()
+
+
+async def in_hand(db, recorder, count, **columns):
+    """Runs that were just claimed, in the order of their ids, and their job."""
+    job = await world.a_job(db, **columns)
+    await world.queued(db, job, count)
+    claimed = sorted(await world.claim(db, 250), key=lambda run: run.id.int)
+    recorder.leased(claimed)
+    return claimed, Definition(job)
+
+
+def completed(run, definition):
+    return verdicts.record(
+        run, definition, Completed(b"1"), age_micros=1000, trace=ExecutionTrace(total_ms=1)
+    )
+
+
+def failed(run, definition):
+    return verdicts.record(run, definition, RETRY, age_micros=1000)
+
+
+@asynccontextmanager
+async def held(database, run):
+    """Somebody else has the run's row locked meanwhile."""
+    raw = await database.dedicated()
+    async with raw.transaction():
+        await raw.execute("select from runs where id = $1 for update", run.id)
+        yield
+    await raw.close()
+
+
+async def waiting(db):
+    return await db.raw.fetchval(
+        "select count(*) from pg_stat_activity "
+        "where datname = current_database() and wait_event_type = 'Lock'"
+    )
+
+
+async def test_an_outcome_that_counts_is_told_from_one_that_came_too_late(db, recorder):
+    [run], definition = await in_hand(db, recorder, 1)
+
+    assert await recorder.report(completed(run, definition)) is True
+    assert await recorder.report(failed(run, definition)) is False
+    assert await world.statuses(db) == {Status.COMPLETED: 1}
+
+
+async def test_outcomes_of_all_kinds_are_written_together(db, recorder):
+    claimed, definition = await in_hand(db, recorder, 30)
+
+    outcomes = [
+        (completed, failed, verdicts.put_back)[n % 3](run, definition)
+        for n, run in enumerate(claimed)
+    ]
+    counted = await asyncio.gather(*map(recorder.report, outcomes))
+
+    assert all(counted)
+    assert await world.statuses(db) == {Status.COMPLETED: 10, Status.QUEUED: 20}
+    assert await world.count(db, "scheduled") == 10
+    assert await world.count(db, "queue") == 10
+    assert await world.count(db, "leases") == 0
+    assert not recorder.leases
+
+
+async def test_a_lease_ends_with_the_last_of_its_runs(db, recorder):
+    claimed, definition = await in_hand(db, recorder, 3)
+    lease_id = claimed[0].lease_id
+
+    for run in claimed[:2]:
+        await recorder.report(completed(run, definition))
+    assert (await world.count(db, "leases"), list(recorder.leases)) == (1, [lease_id])
+    await recorder.report(completed(claimed[2], definition))
+
+    assert (await world.count(db, "leases"), list(recorder.leases)) == (0, [])
+
+
+async def test_a_lease_is_kept_in_mind_until_its_end_is_committed(db, database, recorder):
+    """Else its runs were taken for strays while their outcome is being written."""
+    [run], definition = await in_hand(db, recorder, 1)
+
+    async with held(database, run):
+        report = recorder.report(completed(run, definition))
+        await crew.eventually(lambda: waiting(db))
+        assert list(recorder.leases) == [run.lease_id]
+
+    assert await report
+    assert not recorder.leases
+
+
+async def test_starts_and_outcomes_of_the_same_runs_do_not_lock_each_other_out(
+    db, database, recorder
+):
+    """Whichever order they come in, both lines write in the order of the ids."""
+    (first, second), definition = await in_hand(db, recorder, 2)
+
+    async with held(database, first):
+        for run in (first, second):
+            recorder.start(run, monotonic())
+        await crew.eventually(lambda: _so_many(db, 1))
+        reports = [recorder.report(completed(run, definition)) for run in (second, first)]
+        await crew.eventually(lambda: _so_many(db, 2))
+
+    assert await asyncio.gather(*reports) == [True, True]
+    assert await crew.moves(db, first.id) == ["queued", "dequeued", "executing", "completed"]
+    await db.raw.execute("select pg_stat_force_next_flush()")
+    deadlocks = "select deadlocks from pg_stat_database where datname = current_database()"
+    assert await db.raw.fetchval(deadlocks) == 0
+
+
+async def _so_many(db, count):
+    return await waiting(db) == count
+
+
+async def test_outcomes_of_abandoned_leases_change_nothing_of_the_new_ones(db, recorder):
+    [run], definition = await in_hand(db, recorder, 1)
+    recorder.abandon()
+    assert recorder.has_abandoned(run)
+    [other], _ = await in_hand(db, recorder, 1)
+
+    await recorder.report(completed(run, definition))
+
+    assert list(recorder.leases) == [other.lease_id]
+    assert await world.count(db, "leases") == 2  # whoever took the runs drops it
+
+
+async def test_an_outcome_the_database_refuses_is_its_own_affair(db, recorder):
+    claimed, definition = await in_hand(db, recorder, 5)
+    await db.raw.execute("alter table runs add check (length(result::text) < 100)")
+    outcomes = [completed(run, definition) for run in claimed]
+    bad = verdicts.record(claimed[2], definition, Completed(b"1" * 200), age_micros=1)
+
+    told = await asyncio.gather(
+        *map(recorder.report, [*outcomes[:2], bad, *outcomes[3:]]), return_exceptions=True
+    )
+
+    assert told[:2] + told[3:] == [True] * 4
+    assert "check" in str(told[2])
+    assert len(recorder.leases) == 1
+
+
+async def test_the_order_of_outcomes_is_kept_by_who_reported_them(db, recorder):
+    """The futures belong to their reports, however the batch was sorted."""
+    claimed, definition = await in_hand(db, recorder, 10)
+    await world.cancel(db, claimed[3].id)
+
+    told = await asyncio.gather(
+        *(recorder.report(completed(run, definition)) for run in reversed(claimed))
+    )
+
+    assert [
+        run.id for run, counted in zip(reversed(claimed), told, strict=True) if not counted
+    ] == [claimed[3].id]
