@@ -13,6 +13,7 @@ SPECIFIED = {
     ("delayed", "queued"),
     ("delayed", "canceled"),
     ("delayed", "expired"),
+    ("queued", "delayed"),  # rescheduled (behaviour 2.16)
     ("queued", "dequeued"),
     ("queued", "canceled"),
     ("queued", "expired"),

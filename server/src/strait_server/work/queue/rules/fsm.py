@@ -9,7 +9,8 @@ from strait_server.work.queue.model import Status
 
 _WAYS_OUT = {
     "delayed": "queued canceled expired",
-    "queued": "dequeued canceled expired",
+    # To `delayed` only when the user reschedules it (behaviour 2.16).
+    "queued": "dequeued delayed canceled expired",
     "dequeued": "executing queued canceled system_failed",
     "executing": (
         "waiting queued completed failed timed_out crashed system_failed"
