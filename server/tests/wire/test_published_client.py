@@ -148,6 +148,19 @@ async def test_an_exception_says_what_the_server_said(call, scene):
     ]
 
 
+async def test_a_result_that_was_not_promised_is_refused(call, scene):
+    """Api 3.3: the run stays open, and may complete with another."""
+    promise = {"type": "object", "required": ["rows"], "properties": {"rows": {"type": "integer"}}}
+    run = await scene.run(await scene.job(scene.holds, result_schema=promise))
+    await scene.reached("executing", run)
+
+    wrong = await call("sdk_runs.complete_run", run, {"result": {}}, caller=scene.job_code)
+    right = await call("sdk_runs.complete_run", run, {"result": {"rows": 7}}, caller=scene.job_code)
+
+    assert (wrong.status, wrong.body["code"]) == (422, "result_schema_validation_failed")
+    assert right.value["status"] == "completed"
+
+
 async def test_the_whole_envelope_reaches_the_caller(call):
     """Api 3.1, 16.4."""
     outcome = await call("jobs.create", {})

@@ -193,6 +193,16 @@ async def test_a_slug_of_another_project_is_not_found(db, somebody, owner, name)
     assert (await ask(owner, name, by_slug, body=way.body)).is_success
 
 
+async def test_what_a_process_remembers_is_not_told_to_others(db, somebody, owner):
+    """T73: the owner's trigger has put the job among the definitions that the process knows."""
+    things = await belongings(db, THEIRS)
+    assert (await ask(owner, "triggerJob", things, body={})).is_success
+
+    answer = await ask(somebody, "triggerJob", things, body={"idempotency_key": "mine"})
+
+    assert (answer.status_code, answer.json()["message"]) == (404, "job not found")
+
+
 @pytest.mark.parametrize(
     "name", [it for it in NAMED_IN_PATH if "{project_id}" not in OPERATIONS[it].path]
 )

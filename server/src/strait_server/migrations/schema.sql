@@ -191,7 +191,9 @@ create table projects (
     created_at timestamp with time zone not null default now(),
     updated_at timestamp with time zone not null default now(),
     deleted_at timestamp with time zone,
+    default_region text not null default ''::text,
     constraint projects_pkey PRIMARY KEY (id),
+    constraint projects_default_region_check CHECK (length(default_region) <= 64),
     constraint projects_id_check CHECK (length(id) >= 1 AND length(id) <= 64),
     constraint projects_name_check CHECK (length(name) >= 2 AND length(name) <= 255)
 );

@@ -164,6 +164,14 @@ async def test_settings_are_changed_one_by_one(client):
     assert changed.json() == unchanged.json() == {**usual, "timezone": "Europe/Berlin"}
 
 
+async def test_a_region_is_kept_and_told(client):
+    """Design 9: and means nothing."""
+    changed = await client.put("/v1/projects/proj_1/settings", json={"default_region": "iad"})
+    later = await client.put("/v1/projects/proj_1/settings", json={"timezone": "Europe/Berlin"})
+
+    assert changed.json()["default_region"] == later.json()["default_region"] == "iad"
+
+
 async def test_a_time_zone_is_one_that_exists(client):
     answer = await client.put("/v1/projects/proj_1/settings", json={"timezone": "Mars/Olympus"})
 

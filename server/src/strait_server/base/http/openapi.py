@@ -187,6 +187,7 @@ class _Operation:
         elif any(parameter["in"] == "path" for parameter in self._parameters):
             yield 404
         yield from (429, 500, 503)
+        yield from self._handler.opt.get("also_fails_with", ())
 
 
 def _failure(status: int) -> Document:

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from strait_server.base.facts import Fact
 
 Timezone = Annotated[str, Meta(min_length=1, max_length=64)]
+Region = Annotated[str, Meta(max_length=64)]
 Count = Annotated[int, Meta(ge=0, le=2_147_483_647)]
 
 
@@ -26,7 +27,7 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
 
     project_id: str
     timezone: str
-    default_region: str = ""
+    default_region: str
     plan_tier: str = "free"
 
 

@@ -50,26 +50,27 @@ select deleted_at, pg_notify('strait_changed', 'project:' || id)
 from deleted;
 
 -- name: find_settings
-select id as project_id, timezone
+select id as project_id, timezone, default_region
 from projects
 where id = :project_id
   and deleted_at is null;
 
--- name: set_timezone
--- No row: there is no such project.
+-- name: change_settings
+-- What is null stays as it is. No row: there is no such project.
 with changed as (
     update projects
-    set timezone = :timezone,
+    set timezone = coalesce(:timezone::text, timezone),
+        default_region = coalesce(:default_region::text, default_region),
         updated_at = now()
     where id = :project_id
       and deleted_at is null
-    returning id, timezone
+    returning id, timezone, default_region
 ),
 told as (
     select pg_notify('strait_changed', 'project:' || id)
     from changed
 )
-select id as project_id, timezone
+select id as project_id, timezone, default_region
 from changed, told;
 
 -- name: find_quotas

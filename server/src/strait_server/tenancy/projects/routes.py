@@ -15,6 +15,7 @@ from strait_server.tenancy.projects.model import (
     Project,
     ProjectSettings,
     Quotas,
+    Region,
     Timezone,
 )
 
@@ -31,6 +32,7 @@ class ChangeSettings(Struct, frozen=True, kw_only=True):
     """Body of the request to change settings; what is absent stays."""
 
     timezone: Timezone | None = None
+    default_region: Region | None = None
 
 
 @post("/", operation_id="createProject", guards=[requires("projects:manage")])
@@ -93,10 +95,13 @@ async def update_project_settings(
 ) -> ProjectSettings:
     """Change the settings that are given, and leave the others as they are.
 
-    Days, as budgets count them, begin at midnight in `timezone`.
+    Days, as budgets count them, begin at midnight in `timezone`. The region is
+    kept and told, and nothing more.
     """
     actor.check_project(project_id)
-    return await projects.change_settings(db, project_id, timezone=data.timezone)
+    return await projects.change_settings(
+        db, project_id, timezone=data.timezone, default_region=data.default_region
+    )
 
 
 @get(

@@ -66,13 +66,20 @@ async def get_settings(db: Connection, project_id: str) -> ProjectSettings:
 
 
 async def change_settings(
-    db: Connection, project_id: str, *, timezone: str | None
+    db: Connection,
+    project_id: str,
+    *,
+    timezone: str | None = None,
+    default_region: str | None = None,
 ) -> ProjectSettings:
     """Change what is given and leave the rest."""
-    if not timezone:
-        return await get_settings(db, project_id)
-    rules.check_timezone(timezone)
-    return _found(await store.set_timezone(db, project_id, timezone))
+    if timezone is not None:
+        rules.check_timezone(timezone)
+    return _found(
+        await store.change_settings(
+            db, project_id, timezone=timezone, default_region=default_region
+        )
+    )
 
 
 async def get_quotas(db: Connection, project_id: str) -> Quotas:

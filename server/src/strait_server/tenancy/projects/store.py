@@ -31,9 +31,15 @@ async def find_settings(db: Connection, project_id: str) -> ProjectSettings | No
     return await db.row(ProjectSettings, SQL["find_settings"], project_id=project_id)
 
 
-async def set_timezone(db: Connection, project_id: str, timezone: str) -> ProjectSettings | None:
+async def change_settings(
+    db: Connection, project_id: str, *, timezone: str | None, default_region: str | None
+) -> ProjectSettings | None:
     return await db.row(
-        ProjectSettings, SQL["set_timezone"], project_id=project_id, timezone=timezone
+        ProjectSettings,
+        SQL["change_settings"],
+        project_id=project_id,
+        timezone=timezone,
+        default_region=default_region,
     )
 
 

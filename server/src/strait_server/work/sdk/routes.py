@@ -128,6 +128,7 @@ COMPLETE: Final[Face[Context]] = Face(
     body=Complete,
     tags=_TAGS,
     headers=_HEADERS,
+    opt={"also_fails_with": (422,)},
 )
 FAIL: Final[Face[Context]] = Face(
     operation_id="failRun",
