@@ -21,6 +21,7 @@ from strait_server.work.queue.model import (
     CancelReason,
     Finished,
     NewRun,
+    Returned,
     Run,
     Started,
     Status,
@@ -320,3 +321,11 @@ async def end(db, run_id, status=Status.COMPLETED, *, ago="0 seconds"):
         status,
         ago,
     )
+
+
+async def retry(db, run, *, delay):
+    """Record that a claimed run failed and is to be tried again after so many seconds."""
+    returned = Returned(
+        id=run.id, attempt=run.attempt, lease_id=run.lease_id, step=1, delay=delay, reason="retry"
+    )
+    return await queue.requeue(db, [returned], worth=WORTH)

@@ -48,7 +48,11 @@ def worker_loops(services: Services, policy: Policy, due: asyncio.Event) -> Sequ
         Loop(name="outbox.relay", step=relay.step, every=timedelta(seconds=5), wake=told),
         Loop(name="workers.rescue_lost_runs", step=recovery.step, every=LOOK_EVERY),
         Loop(name="queue.expire", step=queue.expire, every=tidy),
-        Loop(name="queue.open_waiting_gates", step=queue.open_waiting_gates, every=tidy),
+        Loop(
+            name="queue.open_waiting_gates",
+            step=partial(queue.open_waiting_gates, worth=policy.worth),
+            every=tidy,
+        ),
         Loop(name="intake.forget", step=intake.forget, every=_HOURLY),
         Loop(name="dispatch.forget", step=dispatch.forget, every=_HOURLY),
         Loop(name="runs.ensure_months", step=runs.ensure_months, every=_HOURLY),

@@ -142,3 +142,31 @@ async def test_limits_hold_at_every_instant_under_eight_claimers(database):
     async with database.connection() as db:
         assert await world.count(db, "slots") == 0
         assert await world.count(db, "blocked") == 0
+
+
+async def test_a_run_sent_back_to_a_pause_that_is_over_is_let_in(db):
+    """A worker claimed it before the job was resumed and gives it back afterwards."""
+    job = await world.a_job(db)
+    [run] = await world.queued(db, job, 1, gate=f"pause:{job.id}")
+    assert await world.claim(db, 10) == []
+
+    await queue.open_waiting_gates(db, worth=world.WORTH)
+
+    assert [one.id for one in await world.claim(db, 10)] == [run.id]
+
+
+async def test_a_retry_may_wait_as_long_as_the_first_attempt_might(db):
+    """T7: a run whose attempts take longer than it may wait is not expired for that."""
+    job = await world.a_job(db)
+    [run] = await world.queued(db, job, 1, ttl_seconds=60.0)
+    [claimed] = await world.claim(db, 10)
+    await db.raw.execute(
+        "update runs set expires_at = now() - interval '1 hour', "
+        "queued_at = now() - interval '61 minutes' where id = $1",
+        run.id,
+    )
+
+    await world.retry(db, claimed, delay=10.0)
+
+    left = await db.raw.fetchval("select extract(epoch from expires_at - now())::float8 from runs")
+    assert left == 70.0

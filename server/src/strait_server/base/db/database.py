@@ -48,6 +48,8 @@ class Database:
             "timezone": "UTC",
             "jit": "off",
         }
+        # Later than the server's own limit, so that this one only ends silence.
+        self._command_seconds = int(statement_timeout.total_seconds()) + 5
         self._min = min_connections
         self._max = max_connections
         self._pool: asyncpg.Pool | None = None
@@ -69,7 +71,7 @@ class Database:
                 self.dsn,
                 server_settings={**self._settings, **(settings or {})},
                 timeout=timeout_seconds,
-                command_timeout=60,
+                command_timeout=self._command_seconds,
             )
         except asyncpg.PostgresError as error:
             raise ConnectionError(str(error)) from error
@@ -122,7 +124,7 @@ class Database:
                         max_size=self._max,
                         server_settings=self._settings,
                         timeout=_CONNECT_SECONDS,
-                        command_timeout=60,
+                        command_timeout=self._command_seconds,
                         init=prepare_types,
                         reset=_nothing_to_reset,
                         max_inactive_connection_lifetime=300,

@@ -267,9 +267,6 @@ class Settings(Struct, frozen=True, kw_only=True):
         timedelta, Setting("5m", duration, "How long a job definition is remembered; 0: never")
     ]
 
-    executor_http_timeout: Annotated[
-        timedelta, Setting("5m", period, "Longest call of an endpoint, unless its job allows more")
-    ]
     executor_idle_conn_timeout: Annotated[
         timedelta, Setting("1m30s", period, "How long an idle connection to an endpoint is kept")
     ]

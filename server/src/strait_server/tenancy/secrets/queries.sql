@@ -45,10 +45,11 @@ where id = :secret_id
   and (:project_id::text is null or project_id = :project_id);
 
 -- name: delete
--- Zero rows: there is no such secret.
+-- Zero rows: there is no such secret. The project it belonged to is told.
 delete from secrets
 where id = :secret_id
-  and (:project_id::text is null or project_id = :project_id);
+  and (:project_id::text is null or project_id = :project_id)
+returning project_id;
 
 -- name: sealed_for_job
 -- Those of the project before those of the job, so that the latter win (behaviour 3.7).
@@ -65,3 +66,7 @@ update secrets
 set sealed = :sealed
 where id = :secret_id
   and sealed = :former;
+
+-- name: announce
+-- Let every worker forget the secrets of the project it has opened.
+select pg_notify('strait_changed', 'secret:' || :project_id);

@@ -24,6 +24,7 @@ async def save(db: Connection, sealer: Sealer, new: NewSecret) -> JobSecret:
             raise NotFound("job not found" if new.job_id else "project not found")
         sealed = _seal(sealer, secret_id, new.value)
         saved = await store.fill(db, secret_id, sealed=sealed)
+        await store.announce(db, new.project_id)
     if saved is None:
         raise NotFound("secret not found")
     return saved
@@ -58,8 +59,11 @@ async def get(db: Connection, project_id: str | None, secret_id: UUID) -> JobSec
 
 
 async def delete(db: Connection, project_id: str | None, secret_id: UUID) -> None:
-    if not await store.delete(db, project_id, secret_id):
-        raise NotFound("secret not found")
+    async with db.transaction():
+        owner = await store.delete(db, project_id, secret_id)
+        if owner is None:
+            raise NotFound("secret not found")
+        await store.announce(db, owner)
 
 
 async def for_job(

@@ -53,8 +53,9 @@ async def find(db: Connection, project_id: str | None, secret_id: UUID) -> JobSe
     return await db.row(JobSecret, SQL["find"], project_id=project_id, secret_id=secret_id)
 
 
-async def delete(db: Connection, project_id: str | None, secret_id: UUID) -> int:
-    return await db.execute(SQL["delete"], project_id=project_id, secret_id=secret_id)
+async def delete(db: Connection, project_id: str | None, secret_id: UUID) -> str | None:
+    """Delete the secret, and answer whose it was. None: there is no such secret."""
+    return await db.row(str, SQL["delete"], project_id=project_id, secret_id=secret_id)
 
 
 async def sealed_for_job(
@@ -72,3 +73,7 @@ async def sealed_for_job(
 async def reseal(db: Connection, secret_id: UUID, *, sealed: str, former: str) -> int:
     """Zero: the secret was replaced meanwhile."""
     return await db.execute(SQL["reseal"], secret_id=secret_id, sealed=sealed, former=former)
+
+
+async def announce(db: Connection, project_id: str) -> None:
+    await db.execute(SQL["announce"], project_id=project_id)

@@ -19,6 +19,6 @@ async def expire(db: Connection) -> int:
     return await queue.expire(db)
 
 
-async def open_waiting_gates(db: Connection) -> int:
+async def open_waiting_gates(db: Connection, *, worth: int) -> int:
     """Mend gates that have room and somebody waiting."""
-    return await queue.open_waiting_gates(db)
+    return await queue.open_waiting_gates(db, worth=worth)

@@ -210,8 +210,10 @@ async def open_gates(db: Connection, run_ids: Sequence[UUID]) -> None:
         await _give_back(db, run_ids)
 
 
-async def open_waiting_gates(db: Connection) -> int:
-    """Let in whoever has room at any gate: mends what a crash or a changed limit left behind."""
+async def open_waiting_gates(db: Connection, *, worth: int) -> int:
+    """Let in whoever has room at any gate: mends what a crash, a race or a limit left behind."""
+    for job_id in await places.resumed_jobs(db):
+        await regate(db, job_id, worth=worth)
     gates = sorted(await places.waiting_gates(db))
     for gate in gates:
         async with db.transaction():

@@ -5,7 +5,6 @@ from typing import Final
 _SLOW_FACTOR: Final = 1.5
 _MOST_FACTOR: Final = 2.0
 _TOKEN_MARGIN: Final = 60.0
-_CLIENT_MARGIN: Final = 5.0
 
 
 def attempt_seconds(
@@ -26,8 +25,3 @@ def attempt_seconds(
 def token_seconds(timeout: float, *, expires_in: float | None) -> float:
     """How long a run token lives: a minute past the timeout, and as long as the run does."""
     return max(timeout + _TOKEN_MARGIN, expires_in or 0.0)
-
-
-def client_seconds(attempt: float, *, setting: float) -> float:
-    """When the HTTP client gives up by itself: after the attempt's own deadline (T24)."""
-    return max(attempt, setting) + _CLIENT_MARGIN

@@ -121,6 +121,18 @@ where gate is not null
   and gate not like 'pause:%'
 limit 1000;
 
+-- name: resumed_jobs
+-- Jobs that run again and whose runs still stand at the gate of their pause: sent
+-- back there by a worker that had claimed them just before.
+select jobs.id
+from jobs
+where jobs.enabled
+  and not jobs.paused
+  and exists (select from blocked where blocked.gate = 'pause:' || jobs.id)
+  and jobs.id in (
+      select distinct blocked.job_id from blocked where blocked.gate like 'pause:%')
+limit 100;
+
 -- name: gates_of_job
 -- Every gate at which runs of a job wait or hold places, and the job's own.
 select 'job:' || :job_id::uuid as gate

@@ -77,8 +77,9 @@ where moved.id is null
 
 -- name: requeue
 -- Send claimed runs back: to another attempt, to a later moment, to a gate, or
--- to the queue at once. `step` is added to the attempt. Returned is what `finish`
--- returns.
+-- to the queue at once. `step` is added to the attempt. Each attempt may wait as
+-- long as the first one, and what waits for its window does not use up its time.
+-- Returned is what `finish` returns.
 with clock as materialized (
     select now() as at, (extract(epoch from clock_timestamp()) * 1000000)::bigint as micros
 ), returns as materialized (
@@ -98,6 +99,11 @@ with clock as materialized (
         attempt = runs.attempt + r.step,
         priority = least(runs.priority + r.priority_boost, 10),
         queued_at = clock.at,
+        expires_at = case when r.reason in ('retry', 'window') then greatest(
+                runs.expires_at,
+                clock.at + make_interval(secs => r.delay)
+                    + (runs.expires_at - coalesce(runs.queued_at, runs.created_at)))
+            else runs.expires_at end,
         next_retry_at = clock.at + make_interval(secs => r.delay),
         started_at = null,
         heartbeat_at = null,

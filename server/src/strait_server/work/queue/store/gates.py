@@ -34,6 +34,11 @@ async def waiting_gates(db: Connection) -> list[str]:
     return await db.rows(str, SQL["waiting_gates"])
 
 
+async def resumed_jobs(db: Connection) -> list[UUID]:
+    """Jobs that run again and have runs at the gate of their pause."""
+    return await db.rows(UUID, SQL["resumed_jobs"])
+
+
 async def gates_of_job(db: Connection, job_id: UUID) -> list[str]:
     return await db.rows(str, SQL["gates_of_job"], job_id=job_id)
 
