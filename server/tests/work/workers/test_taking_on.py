@@ -77,7 +77,7 @@ async def test_a_fair_worker_lets_every_job_have_its_turn(db, hire, endpoint):
     await crew.all_final(db)
 
     order = [request.run_id for request in endpoint.requests]
-    assert order.index(str(run.id)) < 10
+    assert order.index(str(run.id)) < 25  # in plain order it would be the last
 
 
 async def test_a_run_that_nobody_announced_is_found_by_the_next_look(db, hire, endpoint):
