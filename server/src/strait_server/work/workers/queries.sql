@@ -24,10 +24,11 @@ where id = :id
 
 -- name: absent
 -- Workers whose lock nobody holds, or that stopped extending their lease. The
--- locks taken to find out are given back with the statement's transaction.
+-- locks taken to find out are shared, so that two who look do not hide a worker
+-- from each other, and are given back with the statement's transaction.
 select id
 from workers
-where pg_try_advisory_xact_lock(lock_id)
+where pg_try_advisory_xact_lock_shared(lock_id)
    or alive_until < now()
 limit 100;
 
@@ -37,12 +38,15 @@ limit 100;
 select id
 from workers
 where id = :worker_id
-  and (pg_try_advisory_xact_lock(lock_id) or alive_until < now())
+  and (pg_try_advisory_xact_lock_shared(lock_id) or alive_until < now())
 for update skip locked;
 
 -- name: lately_started
--- Whether PostgreSQL started less than :seconds ago.
-select pg_postmaster_start_time() > now() - make_interval(secs => :seconds::float8);
+-- Whether PostgreSQL started less than :seconds ago, or started over because one of
+-- its processes died. Who may not see its processes sees the first start only.
+select greatest(pg_postmaster_start_time(), max(backend_start)) > now() - make_interval(secs => :seconds::float8)
+from pg_stat_activity
+where backend_type = 'checkpointer';
 
 -- name: lost
 -- The unfinished runs of a worker.
@@ -70,9 +74,25 @@ from (
 cross join lateral unnest(leases.run_ids) as held (run_id)
 join runs on runs.id = held.run_id;
 
+-- name: orphans
+-- Workers that are removed and hold leases: a process that is declared dead while it
+-- lives may claim once more before it hears of it.
+select distinct worker_id
+from leases
+where claimed_at < now() - make_interval(secs => :seconds::float8)
+  and not exists (select from workers where workers.id = leases.worker_id)
+limit 100;
+
 -- name: drop_leases
+-- But not one that was claimed after the lost runs were counted: it is an orphan.
 delete from leases
-where worker_id = :worker_id;
+where worker_id = :worker_id
+  and not exists (
+      select
+      from runs
+      where runs.id = any(leases.run_ids)
+        and runs.lease_id = leases.id
+        and runs.status in ('dequeued', 'executing'));
 
 -- name: remove
 delete from workers

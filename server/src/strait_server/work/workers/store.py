@@ -65,6 +65,11 @@ async def lost(db: Connection, worker_id: UUID) -> list[Lost]:
     return await db.rows(Lost, SQL["lost"], worker_id=worker_id)
 
 
+async def orphans(db: Connection, *, seconds: float) -> list[UUID]:
+    """Workers that are not there any more and claimed something that long ago."""
+    return await db.rows(UUID, SQL["orphans"], seconds=seconds)
+
+
 async def strays(db: Connection, worker_id: UUID, *, known: Sequence[int]) -> list[Lost]:
     return await db.rows(Lost, SQL["strays"], worker_id=worker_id, known=known)
 

@@ -1,7 +1,8 @@
 """What the living do for the dead (behaviour 4.6, 8.4 #1 and #2; D1, D2).
 
 A worker is gone when its session lock is free at two looks a second apart, or
-when it has not extended its lease for `stale_after`. Runs it had not sent go
+when it has not extended its lease for `stale_after`. Both looks must be made in
+one session: whatever ended ours may have ended theirs. Runs it had not sent go
 back to the queue as they were; runs that were being executed are tried again
 if attempts are left, and `crashed` otherwise.
 """
@@ -34,31 +35,53 @@ class Recovery:
         self._definitions = definitions
         self._policy = policy
         self._suspected: dict[UUID, float] = {}
+        self._session: object = None
+        self._orphans_at = 0.0
 
     async def step(self, db: Connection) -> int:
         """Rescue the runs of workers that are surely gone. Answers how many runs."""
         if await store.lately_started(db, seconds=self._policy.restart_grace.total_seconds()):
             return 0  # every lock was lost with the server: let the workers come back first
         now = monotonic()
+        if db.raw is not self._session:
+            self._session, self._suspected = db.raw, {}
         absent = await store.absent(db)
         self._suspected = {one: self._suspected.get(one, now) for one in absent}
         rescued = 0
         for worker_id, since in self._suspected.items():
             if now - since >= _SURE_AFTER:
                 rescued += await self._rescue(db, worker_id)
+        if now >= self._orphans_at:
+            rescued += await self._rescue_orphans(db)
+            self._orphans_at = now + self._policy.stale_after.total_seconds()
         return rescued
 
     async def _rescue(self, db: Connection, worker_id: UUID) -> int:
         async with db.transaction():
             if not await store.take(db, worker_id):
                 return 0
-            rescued = 0
-            while lost := await store.lost(db, worker_id):
-                await self._settle(db, lost)
-                rescued += len(lost)
-            await store.drop_leases(db, worker_id)
+            rescued = await self._take_back(db, worker_id)
             await store.remove(db, worker_id)
         _log.warning("worker gone, its runs rescued", worker_id=str(worker_id), runs=rescued)
+        return rescued
+
+    async def _rescue_orphans(self, db: Connection) -> int:
+        """Rescue what was claimed for workers after they had been removed."""
+        seconds = self._policy.stale_after.total_seconds()
+        rescued = 0
+        for worker_id in await store.orphans(db, seconds=seconds):
+            async with db.transaction():
+                rescued += await self._take_back(db, worker_id)
+            _log.warning("orphaned leases dissolved", worker_id=str(worker_id))
+        return rescued
+
+    async def _take_back(self, db: Connection, worker_id: UUID) -> int:
+        """Settle the runs under a worker's leases, and end those. Answers how many runs."""
+        rescued = 0
+        while lost := await store.lost(db, worker_id):
+            await self._settle(db, lost)
+            rescued += len(lost)
+        await store.drop_leases(db, worker_id)
         return rescued
 
     async def _settle(self, db: Connection, lost: list[Lost]) -> None:
