@@ -53,4 +53,4 @@ bench: $(STAMP) ## measure; numbers with their conditions
 	@$(BIN)/python -m bench
 
 clean: ## forget the environment and the demo's data
-	@rm -rf $(VENV) .strait
+	@rm -rf $(VENV) .venv-client .strait
