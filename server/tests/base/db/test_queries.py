@@ -85,6 +85,24 @@ def test_a_literal_makes_a_statement_per_value(load):
     assert queries["other"].params == ("batches",)
 
 
+def test_statements_share_a_part(load):
+    queries = load(
+        "-- name: one\nselect :a\n-- use: ending\n\n"
+        "-- part: ending\nlimit :batch;\n\n"
+        "-- name: two\nselect :b, :batch\n-- use: ending\n"
+    )
+
+    assert {name: (query.text, query.params) for name, query in queries.items()} == {
+        "one": ("select $1\nlimit $2", ("a", "batch")),
+        "two": ("select $1, $2\nlimit $2", ("b", "batch")),
+    }
+
+
+def test_a_part_that_is_not_there_is_named(load):
+    with pytest.raises(KeyError, match="ending"):
+        load("-- name: one\nselect 1\n-- use: ending\n")
+
+
 def test_a_name_stands_for_one_statement(load):
     with pytest.raises(ValueError, match="one"):
         load("-- name: one\nselect 1;\n-- name: one\nselect 2;")

@@ -8,7 +8,8 @@ Parameters are written `:name` and become `$1, $2, …` once, at import. A line
 
 makes one statement per value, named `claim_10`, `claim_25`, …, with `:batch`
 replaced by the number itself: PostgreSQL plans `limit 100` well and
-`limit $1` badly.
+`limit $1` badly. What several statements of a file share is introduced by
+`-- part: ending`, and stands wherever a line says `-- use: ending`.
 """
 
 import re
@@ -19,7 +20,8 @@ from typing import Final
 
 from msgspec import Struct
 
-_NAME: Final = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+_HEADER: Final = re.compile(r"^-- (name|part): (\w+)\s*$", re.MULTILINE)
+_USE: Final = re.compile(r"^-- use: (\w+)$", re.MULTILINE)
 _LITERAL: Final = re.compile(r"^-- literal: (\w+) = ([\d ]+)$", re.MULTILINE)
 # Alternatives are tried in order: what is quoted, commented or cast is left alone.
 _TOKEN: Final = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|::|:([a-z_]\w*)")
@@ -43,7 +45,10 @@ class Query(Struct, frozen=True):
 
 
 def load_queries(module: str) -> Mapping[str, Query]:
-    """Every statement of the store `module`, by name. ValueError for a name that stands twice."""
+    """Every statement of the store `module`, by name.
+
+    ValueError for a name that stands twice, KeyError for a part that is not in the file.
+    """
     package, _, name = module.rpartition(".")
     room, _, last = package.rpartition(".")
     if last == "store":
@@ -59,8 +64,13 @@ def load_queries(module: str) -> Mapping[str, Query]:
 
 
 def _parse(source: str) -> Iterator[Query]:
-    _, *parts = _NAME.split(source)
-    for name, body in zip(parts[::2], parts[1::2], strict=True):
+    split = _HEADER.split(source)[1:]
+    pieces = list(zip(split[::3], split[1::3], split[2::3], strict=True))
+    parts = {name: body.strip() for kind, name, body in pieces if kind == "part"}
+    for kind, name, written in pieces:
+        if kind == "part":
+            continue
+        body = _USE.sub(lambda use: parts[use[1]], written)
         literal = _LITERAL.search(body)
         if literal is None:
             yield _numbered(name, body)

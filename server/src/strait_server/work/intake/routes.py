@@ -5,6 +5,7 @@ from uuid import UUID
 
 from litestar import Router
 from litestar.enums import HttpMethod
+from msgspec.structs import replace
 
 from strait_server.base.db.database import Database
 from strait_server.base.errors import Invalid, NotFound
@@ -98,16 +99,8 @@ TRIGGER_IN_BULK: Final[Face[Context]] = Face(
     at_most=_BULK_PER_MINUTE,
     tags=["jobs"],
 )
-TRIGGER_BULK_ALIAS: Final[Face[Context]] = Face(
-    operation_id="triggerBulk",
-    method=HttpMethod.POST,
-    path="/v1/jobs/{job_id:str}/trigger-bulk",
-    call=trigger_job_in_bulk,
-    answers={201: TriggeredInBulk},
-    body=TriggerJobInBulk,
-    scopes=["jobs:trigger"],
-    at_most=_BULK_PER_MINUTE,
-    tags=["jobs"],
+TRIGGER_BULK_ALIAS: Final = replace(
+    TRIGGER_IN_BULK, operation_id="triggerBulk", path="/v1/jobs/{job_id:str}/trigger-bulk"
 )
 
 FACES: Final = (TRIGGER, TRIGGER_IN_BULK, TRIGGER_BULK_ALIAS)

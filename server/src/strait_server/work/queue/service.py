@@ -27,7 +27,6 @@ from strait_server.work.queue.model import (
 )
 from strait_server.work.queue.store import cancel as canceling
 from strait_server.work.queue.store import claim as claiming
-from strait_server.work.queue.store import claim_fairly as claiming_fairly
 from strait_server.work.queue.store import enqueue as enqueuing
 from strait_server.work.queue.store import events as telling
 from strait_server.work.queue.store import gates as places
@@ -63,11 +62,11 @@ async def claim(
 
     Gated runs that turn out to be expired give their places back.
     """
-    lay_hands_on = claiming_fairly.claim if appetite.fairly else claiming.claim
-    claimed = await lay_hands_on(
+    claimed = await claiming.claim(
         db,
         worker_id,
         size=appetite.size,
+        fairly=appetite.fairly,
         floors=floors,
         project_id=appetite.project_id,
         priority_worth=worth,

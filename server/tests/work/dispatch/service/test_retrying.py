@@ -57,15 +57,19 @@ async def test_a_failed_attempt_leads_to_the_next_one_with_more_priority(db, hir
     assert await crew.moves(db, run.id) == ["queued", "dequeued", "executing", "queued"]
 
 
-async def test_priority_is_never_boosted_past_ten(db, hire, endpoint):
+@pytest.mark.parametrize(
+    ("priority", "boost", "expected"),
+    [(0, 1, 1), (3, 0, 3), (9, 1, 10), (9, 5, 10), (9, 10, 10), (10, 1, 10)],
+)
+async def test_a_retry_is_boosted_up_to_ten(db, hire, endpoint, priority, boost, expected):
     endpoint.on("/work", BOOM)
     await hire()
-    job = await world.a_job(db, endpoint_url=endpoint.url(), retry_priority_boost=10)
+    job = await world.a_job(db, endpoint_url=endpoint.url(), retry_priority_boost=boost)
 
-    [run] = await world.queued(db, job, 1, priority=9)
+    [run] = await world.queued(db, job, 1, priority=priority)
     await crew.waits(db, run.id, "retry")
 
-    assert (await crew.the_run(db, run.id))["priority"] == 10
+    assert (await crew.the_run(db, run.id))["priority"] == expected
 
 
 async def test_a_run_is_sent_as_often_as_its_job_allows_and_then_a_dead_letter(db, hire, endpoint):

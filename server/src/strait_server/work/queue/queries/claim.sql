@@ -27,10 +27,48 @@ with clock as materialized (
         limit :batch
         for update skip locked
     ) as lane
+-- use: lease_the_first
+
+-- name: claim_fairly
+-- literal: batch = 1 5 10 25 50 100 250
+-- As above, but at most one run per job: a job with a long backlog cannot keep
+-- the others waiting. Where the head of a job is locked by
+-- another claimer, the next of its runs is taken.
+with clock as materialized (
+    select now() as at, (extract(epoch from now()) * 1000000)::bigint as micros
+), heads as materialized (
+    -- One entry for each job that stands among the first two thousand.
+    select distinct ahead.job_id
+    from unnest(:priorities::smallint[], :floors::bigint[]) as lanes (priority, floor)
+    cross join lateral (
+        select queue.job_id
+        from queue
+        where queue.priority = lanes.priority
+          and queue.ord >= lanes.floor
+          and (:project_id::text is null or queue.project_id = :project_id)
+        order by queue.ord
+        limit 2000
+    ) as ahead
+), locked as materialized (
+    select entry.place, entry.ord, entry.priority
+    from heads
+    cross join lateral (
+        select queue.ctid as place, queue.ord, queue.priority
+        from queue
+        where queue.job_id = heads.job_id
+          and (:project_id::text is null or queue.project_id = :project_id)
+          and queue.ord >= (:floors::bigint[])[queue.priority + 1]
+        order by queue.priority desc, queue.ord
+        limit 1
+        for update skip locked
+    ) as entry
+-- use: lease_the_first
+
+-- part: lease_the_first
 ), candidates as materialized (
     select place
     from locked
-    order by ord - priority * :priority_worth::bigint
+    order by ord - priority * :priority_worth::bigint, ord
     limit :batch
 ), taken as materialized (
     delete from queue

@@ -17,6 +17,7 @@ async def claim(
     worker_id: UUID,
     *,
     size: int,
+    fairly: bool,
     floors: Sequence[int],
     project_id: str | None,
     priority_worth: int,
@@ -24,7 +25,7 @@ async def claim(
     """`size` is one of SIZES; `floors` holds one watermark per priority, from 0 to 10."""
     return await db.rows(
         ClaimedRun,
-        SQL[f"claim_{size}"],
+        SQL[f"claim_fairly_{size}"] if fairly else SQL[f"claim_{size}"],
         worker_id=worker_id,
         priorities=range(len(floors)),
         floors=floors,
