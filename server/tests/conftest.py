@@ -41,13 +41,6 @@ FAST = {
     "autovacuum": "off",
     "max_connections": "200",
 }
-ENVIRON = {
-    "INTERNAL_SECRET": world.INTERNAL_SECRET,
-    "JWT_SIGNING_KEY": "signing-key-of-the-tests-0123456789",
-    "ENCRYPTION_KEY": "00" * 32,
-    "DB_MIN_CONNS": "0",
-    "DB_MAX_CONNS": "10",
-}
 
 
 IN_BACKGROUND = ContextVar("in_background", default=False)
@@ -262,7 +255,7 @@ def db(raw, has_own_database):
 
 @pytest.fixture(scope="session")
 def settings():
-    return Settings.load(ENVIRON)
+    return Settings.load(world.ENVIRON)
 
 
 @pytest.fixture(scope="session")

@@ -20,14 +20,7 @@ from strait_server.work.queue.model import FINAL, Status
 from strait_server.work.workers.service.recovery import Recovery
 
 DEADLINE = 15.0
-ENVIRON = {
-    "INTERNAL_SECRET": world.INTERNAL_SECRET,
-    "JWT_SIGNING_KEY": "signing-key-of-the-tests-0123456789",
-    "ENCRYPTION_KEY": "00" * 32,
-    "DB_MIN_CONNS": "0",
-    "DB_MAX_CONNS": "10",
-    "ALLOW_PRIVATE_ENDPOINTS": "true",
-}
+ENVIRON = world.ENVIRON | {"ALLOW_PRIVATE_ENDPOINTS": "true"}
 
 
 @pytest.fixture

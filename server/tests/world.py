@@ -33,6 +33,13 @@ WORTH = worth_micros(aging=True)
 NO_AGING = worth_micros(aging=False)
 PROJECT = "proj_1"
 INTERNAL_SECRET = "the internal secret of the tests"
+ENVIRON = {
+    "INTERNAL_SECRET": INTERNAL_SECRET,
+    "JWT_SIGNING_KEY": "signing-key-of-the-tests-0123456789",
+    "ENCRYPTION_KEY": "00" * 32,
+    "DB_MIN_CONNS": "0",
+    "DB_MAX_CONNS": "10",
+}
 SEALER = Sealer(bytes(32))  # with the key of the tests' settings
 _ADDRESSES = counting(1)
 TTL = 3600.0

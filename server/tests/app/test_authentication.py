@@ -2,24 +2,23 @@
 
 from datetime import UTC, datetime
 
-import httpx
 import pytest
+import serving
 import world
-from litestar import Litestar, get
-from litestar.datastructures import State
+from litestar import get
 
 from strait_server.app.authentication import Authentication, Gate
 from strait_server.base import clock, ids
 from strait_server.base.crypto.run_tokens import RunTokens
-from strait_server.base.http.exchange import Exchange, enter, exchange_of
-from strait_server.base.http.framework import JSONRequest, refuse
+from strait_server.base.http.exchange import exchange_of
+from strait_server.base.http.framework import JSONRequest
 from strait_server.base.http.guards import Credentials
 from strait_server.base.http.limits import Limiter
 
 WHO = "/v1/projects"
 UNKNOWN = "strait_" + "0" * 64
 RUN = ids.new_id()
-TOKENS = RunTokens("signing-key-of-the-tests-0123456789")
+TOKENS = RunTokens(world.ENVIRON["JWT_SIGNING_KEY"])
 
 
 async def said(answer):
@@ -196,30 +195,8 @@ async def stream(request: JSONRequest) -> str:
 async def other_doors(api):
     """Routes of rooms above, behind the same gate."""
     gate = Gate(api.services.keyring, TOKENS, world.INTERNAL_SECRET, Limiter())
-    app = Litestar(
-        [whoami, stream],
-        guards=[Authentication(gate)],
-        request_class=JSONRequest,
-        exception_handlers={Exception: refuse},
-        state=State(),
-        openapi_config=None,
-        logging_config=None,
-    )
-
-    async def entered(scope, receive, send):
-        headers = dict(scope["headers"])
-        exchange = Exchange(request_id="req-1", address="192.0.2.1", secure=False, headers=headers)
-        enter(scope, exchange)
-
-        async def send_with_extra(message):
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *exchange.extra]
-            await send(message)
-
-        await app(scope, receive, send_with_extra)
-
-    transport = httpx.ASGITransport(entered)
-    async with httpx.AsyncClient(transport=transport, base_url="http://api.example") as client:
+    app = serving.routes(whoami, stream, guards=[Authentication(gate)])
+    async with serving.client_of(app) as client:
         yield client
 
 

@@ -3,6 +3,8 @@
 import asyncio
 from collections import Counter
 
+import world
+
 from strait_server.base.crypto.run_tokens import RunTokens
 from strait_server.base.db.database import Line
 from strait_server.base.errors import StraitError
@@ -10,7 +12,7 @@ from strait_server.work.intake.model import TriggerJob
 from strait_server.work.intake.service.triggers import Intake, Limits, Origin
 from strait_server.work.jobs.service.definitions import Definition
 
-TOKENS = RunTokens("signing-key-of-the-tests-0123456789")
+TOKENS = RunTokens(world.ENVIRON["JWT_SIGNING_KEY"])
 ORIGIN = Origin(actor="apikey:somebody", sees_tokens=True)
 DEADLINE = 30.0
 

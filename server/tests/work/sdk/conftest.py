@@ -2,22 +2,17 @@
 
 import asyncio
 
-import httpx
 import pytest
+import serving
 import world
-from litestar import Litestar
-from litestar.datastructures import State
 from msgspec import Struct
 
 from strait_server.app.authentication import Authentication, Gate
 from strait_server.base.clock import unix
 from strait_server.base.crypto.run_tokens import RunTokens
 from strait_server.base.db.database import PINNED_PLANS, Line
-from strait_server.base.http.exchange import Exchange, enter
 from strait_server.base.http.faces import CONTEXT
-from strait_server.base.http.framework import JSONRequest, refuse
-from strait_server.base.http.guards import LIMITS
-from strait_server.base.http.limits import AddressLimits, Limiter, Rate
+from strait_server.base.http.limits import Limiter
 from strait_server.work.sdk.routes import router
 from strait_server.work.sdk.service import Policy, Reports
 
@@ -46,7 +41,7 @@ async def reports(api):
 
 @pytest.fixture
 def tokens():
-    return RunTokens("signing-key-of-the-tests-0123456789")
+    return RunTokens(world.ENVIRON["JWT_SIGNING_KEY"])
 
 
 @pytest.fixture
@@ -66,36 +61,9 @@ def token(tokens):
 async def sdk(api, reports, tokens, token):
     """Call as the code of a run: `sdk(run, "POST", "log", …)`, with its token or another."""
     gate = Gate(api.services.keyring, tokens, world.INTERNAL_SECRET, Limiter())
-    app = Litestar(
-        [router],
-        guards=[Authentication(gate)],
-        request_class=JSONRequest,
-        exception_handlers={Exception: refuse},
-        state=State(
-            {
-                CONTEXT: Context(api.services.database, reports),
-                LIMITS: AddressLimits(Limiter(), everything=Rate(), triggers=Rate()),
-            },
-            deep_copy=False,
-        ),
-        openapi_config=None,
-        logging_config=None,
-    )
-
-    async def edge(scope, receive, send):
-        headers = dict(scope["headers"])
-        exchange = Exchange(request_id="req", address="", secure=True, headers=headers)
-        enter(scope, exchange)
-
-        async def complete(message):
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *exchange.extra]
-            await send(message)
-
-        await app(scope, receive, complete)
-
-    transport = httpx.ASGITransport(edge, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://strait") as client:
+    context = Context(api.services.database, reports)
+    app = serving.routes(router, guards=[Authentication(gate)], state={CONTEXT: context})
+    async with serving.client_of(app) as client:
 
         async def call(run, method, path, *, shown=None, headers=None, **request):
             bearer = {"Authorization": f"Bearer {shown or token(run)}"}
