@@ -10,6 +10,7 @@ are there, nothing is rolled back, and the listener runs.
 """
 
 import asyncio
+import gc
 import shutil
 import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -168,6 +169,26 @@ def _comes_from_postgres(error):
             return True
         error = error.__cause__
     return False
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def nothing_fails_unseen():
+    """Fail if a task ended in an error that nobody has read.
+
+    Python would only print it, from inside a garbage collection, at any point of another test.
+    """
+    unseen = []
+
+    def look_into(loop, context):
+        if "never retrieved" in context["message"]:
+            unseen.append(context)
+        else:
+            loop.default_exception_handler(context)
+
+    asyncio.get_running_loop().set_exception_handler(look_into)
+    yield
+    gc.collect()
+    assert unseen == []
 
 
 @pytest.fixture(scope="session")

@@ -108,7 +108,7 @@ def _other_binaries(user):
             return binaries.find(user, major=major, cache=home.SHARED_PLACE)
         except OtherMajor:
             continue
-    pytest.skip("only one version of PostgreSQL on this machine")
+    pytest.skip("needs an older PostgreSQL beside ours, such as the distribution's package")
 
 
 def postmasters(directory):

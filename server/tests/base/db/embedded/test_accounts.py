@@ -46,7 +46,7 @@ def test_for_root_the_server_runs_as_nobody(place, start):
 
 async def test_for_a_normal_user_the_server_runs_as_himself(scratch, neighbour):
     if not all_may_pass(_wheel()):
-        pytest.skip("this environment is out of reach for another user")
+        pytest.skip("needs a virtual environment that another user can read: not below /root")
     directory = scratch / "of-nobody"
     directory.mkdir()
     shutil.chown(directory, "nobody")

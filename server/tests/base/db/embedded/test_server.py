@@ -299,7 +299,7 @@ def test_a_log_that_grew_large_is_set_aside(place, start):
 
 def test_the_folder_of_another_user_is_refused(scratch, start):
     if os.geteuid() != 0:
-        pytest.skip("only root can give a folder away")
+        pytest.skip("needs root: nobody else can give a folder away")
     server = start(scratch / "strait")
     server.stop()
     os.chown(server.directory / "data", 12345, 12345)
