@@ -24,9 +24,10 @@ DEADLINE = 60.0
 # it got, and stops it when it is told a line. It changes its user after the
 # imports, since Python itself may be out of that user's reach.
 NEIGHBOUR = """
-import json, os, pwd, sys
+import json, os, pwd, signal, sys
 from pathlib import Path
 from strait_server.base.db.embedded import server as embedded
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if len(sys.argv) > 2:
     user = pwd.getpwnam(sys.argv[2])
     os.setgroups([])
