@@ -155,6 +155,80 @@ async def test_a_run_sent_back_to_a_pause_that_is_over_is_let_in(db):
     assert [one.id for one in await world.claim(db, 10)] == [run.id]
 
 
+async def test_places_of_runs_that_ended_without_giving_them_back_are_given_back(db):
+    """Who ended the run was killed between the end and the giving back."""
+    job = await world.a_job(db, max_concurrency=1)
+    first, second = await world.queued(db, job, 2)
+    await world.claim(db, 10)
+    await world.end(db, first.id)
+    assert await world.claim(db, 10) == []
+
+    await queue.open_waiting_gates(db, worth=world.WORTH)
+
+    assert [run.id for run in await world.claim(db, 10)] == [second.id]
+
+
+async def test_every_gate_with_room_is_opened_however_many_wait(db):
+    job = await world.a_job(db, max_concurrency_per_key=1)
+    for n in range(1100):
+        await world.queued(db, job, 1, concurrency_key=f"{n:04}")
+    await db.raw.execute(
+        "with unqueued as (delete from queue returning *), left_places as (delete from slots) "
+        "insert into blocked "
+        "(run_id, gate, rank, priority, job_id, project_id, expires_at, metered) "
+        "select run_id, 'key:proj_1:' || runs.concurrency_key, ord, unqueued.priority, "
+        "unqueued.job_id, unqueued.project_id, unqueued.expires_at, metered "
+        "from unqueued join runs on runs.id = run_id"
+    )
+
+    await queue.open_waiting_gates(db, worth=world.WORTH)
+
+    assert await world.count(db, "blocked") == 0
+    assert await world.count(db, "queue") == 1100
+
+
+async def test_a_run_that_ends_while_a_limit_is_set_keeps_no_place(database):
+    """The end is written but not committed when the limit looks at what is active."""
+    async with database.connection() as db, database.connection() as other:
+        job = await world.a_job(db)
+        await world.queued(db, job, 1)
+        [claimed] = await world.claim(db, 10)
+        await world.change_job(db, job, max_concurrency=1)
+        async with db.transaction():
+            await world.complete(db, claimed)
+            limiting = asyncio.create_task(queue.regate(other, job.id, worth=world.WORTH))
+            await asyncio.sleep(0.2)
+        await limiting
+
+        assert await world.count(db, "slots") == 0
+
+
+async def test_expiring_leaves_alone_what_somebody_is_moving(database):
+    """Otherwise the two could wait for each other: the mover holds the entry and wants the run."""
+    async with database.connection() as db, database.connection() as mover:
+        job = await world.a_job(db)
+        [run] = await world.queued(db, job, 1)
+        await world.expire(db, run)
+        async with mover.transaction():
+            await mover.raw.execute("select from queue for update")
+            assert await queue.expire(db) == 0
+        assert await queue.expire(db) == 1
+
+
+async def test_canceling_waits_for_the_entry_before_it_takes_the_run(database):
+    """The mover holds the entry and wants the run, so that the run must still be free."""
+    async with database.connection() as db, database.connection() as mover:
+        job = await world.a_job(db, max_concurrency=1)
+        _, second = await world.queued(db, job, 2)
+        async with mover.transaction():
+            await mover.raw.execute("select from blocked for update")
+            canceling = asyncio.create_task(world.cancel(db, second.id))
+            await asyncio.sleep(0.2)
+            await mover.raw.execute("select from runs for update nowait")
+        await canceling
+        assert await world.status(mover, second.id) is Status.CANCELED
+
+
 async def test_a_retry_may_wait_as_long_as_the_first_attempt_might(db):
     """T7: a run whose attempts take longer than it may wait is not expired for that."""
     job = await world.a_job(db)

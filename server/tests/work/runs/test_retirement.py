@@ -203,6 +203,17 @@ async def test_a_month_goes_whole_when_the_walk_is_behind(db):
     assert await world.count(db, "unsuccessful_runs") == 0
 
 
+async def test_a_month_that_is_being_read_stays_and_is_not_asked_for_at_once(database):
+    """The loop goes on at once while there is more to do: a month in use is no such thing."""
+    async with database.connection() as db, database.connection() as reader:
+        await aged(db, await world.a_run(db, status=Status.DEAD_LETTER), 400)
+        async with reader.transaction():
+            await reader.raw.execute("select count(*) from runs")
+            assert await queue.drop_spent_month(db, short=SHORT, long=LONG) == 0
+
+        assert await queue.drop_spent_month(db, short=SHORT, long=LONG) == 1
+
+
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.EXECUTING])
 async def test_a_month_with_a_run_that_goes_on_stays(db, status):
     await aged(db, await world.a_run(db, status=status), 400)

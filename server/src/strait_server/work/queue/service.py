@@ -129,6 +129,7 @@ async def cancel(
     async with db.transaction():
         gated = await places.gates_of(db, run_ids)
         await places.lock_gates(db, sorted(gated))
+        await canceling.hold_entries(db, run_ids)
         canceled = await canceling.cancel(db, project_id, dict.fromkeys(run_ids, reason))
         await _cancel_descendants(db, project_id, canceled, reason=reason.of_parent)
         await _give_back(db, canceled)
@@ -213,11 +214,15 @@ async def open_waiting_gates(db: Connection, *, worth: int) -> int:
     """Let in whoever has room at any gate: mends what a crash, a race or a limit left behind."""
     for job_id in await places.resumed_jobs(db):
         await regate(db, job_id, worth=worth)
-    gates = sorted(await places.waiting_gates(db))
-    for gate in gates:
-        async with db.transaction():
-            await places.lock_gates(db, [gate])
-            await _admit(db, [gate])
+    if ended := await places.left_behind(db):
+        await open_gates(db, ended)
+    last = ""
+    while gates := await places.waiting_gates(db, after=last):
+        for gate in gates:
+            async with db.transaction():
+                await places.lock_gates(db, [gate])
+                await _admit(db, [gate])
+        last = gates[-1]
     return 0
 
 
@@ -311,8 +316,7 @@ async def drop_spent_month(db: Connection, *, short: timedelta, long: timedelta)
     if not await retention.is_spent(db, month, short=short, long=long):
         return await retention.forget_dropped(db, begins_at=month.begins_at)
     async with db.transaction():
-        await retention.drop_month(db, month)
-    return 1
+        return int(await retention.drop_month(db, month))
 
 
 async def _settle(db: Connection, surprises: Sequence[outcomes.Surprise]) -> set[UUID]:
@@ -345,12 +349,15 @@ async def _cancel_descendants(
     db: Connection, project_id: str, parents: Sequence[UUID], *, reason: CancelReason
 ) -> None:
     for _ in range(_CANCEL_DEPTH):
-        if not parents:
+        canceled: list[UUID] = []
+        while children := await canceling.children(db, project_id, parents):
+            await canceling.hold_entries(db, children)
+            reasons: Mapping[UUID, str] = dict.fromkeys(children, reason)
+            canceled += await canceling.cancel(db, project_id, reasons)
+        if not canceled:
             return
-        children = await canceling.children(db, project_id, parents)
-        reason_by_id: Mapping[UUID, str] = dict.fromkeys(children, reason)
-        parents = await canceling.cancel(db, project_id, reason_by_id)
-        await open_gates(db, parents)
+        await open_gates(db, canceled)
+        parents = canceled
 
 
 async def _lock_gates_of(

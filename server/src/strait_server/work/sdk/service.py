@@ -190,7 +190,7 @@ class Reports:
         definition = await self._definitions.by_id(standing.job_id)
         if definition is None:
             return None
-        verdict = verdicts.after_loss(standing, definition, jitter=ids.uniform(-0.2, 0.2))
+        verdict = verdicts.after_loss(standing, definition)
         if not isinstance(verdict, RetryAt):
             return None
         again = verdicts.record(

@@ -12,7 +12,6 @@ from strait_server.work.dispatch.rules.retry import (
     MAX_JITTER,
     delay_seconds,
     nominal_seconds,
-    overridden,
     retry_after_seconds,
 )
 from strait_server.work.queue.model import RetryStrategy
@@ -96,18 +95,6 @@ def test_an_endpoint_is_not_asked_again_before_it_said(attempt, policy, asked):
     delay = delay_seconds(attempt, policy, jitter=0.0, at_least=asked)
 
     assert delay >= min(asked, policy.max_seconds)
-
-
-def test_what_a_run_brings_along_wins_over_its_job():
-    policy = overridden(CUSTOM, strategy=RetryStrategy.FIXED, initial_seconds=7, max_attempts=9)
-
-    assert policy.max_attempts == 9
-    assert [nominal_seconds(attempt, policy) for attempt in (1, 2)] == [7, 7]
-
-
-def test_what_a_run_does_not_bring_along_stays():
-    assert overridden(CUSTOM) == CUSTOM
-    assert overridden(STEP, max_attempts=0, max_seconds=None) == STEP
 
 
 @pytest.mark.parametrize(

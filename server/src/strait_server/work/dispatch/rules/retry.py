@@ -4,8 +4,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from msgspec.structs import replace
-
 from strait_server.work.dispatch.model import RetryPolicy
 from strait_server.work.queue.model import RetryStrategy
 
@@ -13,24 +11,6 @@ MAX_JITTER: Final = 0.2
 
 _BASE_SECONDS: Final = 1.0
 _FLOOR_SECONDS: Final = 0.8
-
-
-def overridden(
-    policy: RetryPolicy,
-    *,
-    max_attempts: int | None = None,
-    strategy: RetryStrategy | None = None,
-    initial_seconds: float | None = None,
-    max_seconds: float | None = None,
-) -> RetryPolicy:
-    """Let what a run brings along win over its job's policy, field by field (behaviour 3.1)."""
-    return replace(
-        policy,
-        max_attempts=max_attempts or policy.max_attempts,
-        strategy=strategy or policy.strategy,
-        initial_seconds=initial_seconds or policy.initial_seconds,
-        max_seconds=max_seconds or policy.max_seconds,
-    )
 
 
 def delay_seconds(

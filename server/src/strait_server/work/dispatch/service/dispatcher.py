@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 
-from strait_server.base import clock, ids
+from strait_server.base import clock
 from strait_server.base.crypto.run_tokens import RunTokens
 from strait_server.base.errors import StraitError, Unavailable
 from strait_server.base.outbound.client import Client
@@ -35,11 +35,11 @@ from strait_server.work.dispatch.service.durations import Durations
 from strait_server.work.dispatch.service.endpoints import Endpoints, Later
 from strait_server.work.dispatch.service.notes import Notes, notes_of
 from strait_server.work.dispatch.service.provisions import Provision, Provisions
+from strait_server.work.dispatch.service.verdicts import jitter
 from strait_server.work.jobs.model import DefinitionRow
 from strait_server.work.jobs.service.definitions import Definition
 from strait_server.work.queue.model import ClaimedRun, ExecutionTrace
 
-_JITTER: Final = 0.2
 _SLOW: Final = 2.0
 _log = structlog.get_logger(__name__)
 
@@ -108,7 +108,7 @@ class Dispatcher:
         limit = health.throttled(job.max_concurrency or self._limits.default_max_concurrency, score)
         busy = self._under_way.get(job.id, 0)
         if limit and busy >= limit and not isinstance(gate, Probe):
-            delay = outcome.snooze_seconds(run.attempt, jitter=_jitter())
+            delay = outcome.snooze_seconds(run.attempt, jitter=jitter())
             return self._snooze(run, delay, "job bulkhead at capacity")
         self._under_way[job.id] = busy + 1
         return provision
@@ -155,7 +155,7 @@ class Dispatcher:
             slow = self._is_slow(run, finished - started)
             return Sent(outcome=result, trace=measured, started=started, slow=slow)
         self._metrics.errors.add(1)
-        follows = outcome.after_failure(_attempt(run, provision, notes), result, jitter=_jitter())
+        follows = outcome.after_failure(_attempt(run, provision, notes), result, jitter=jitter())
         return Sent(outcome=follows, trace=measured, started=started)
 
     def _measure(self, measured: ExecutionTrace, seconds: float) -> None:
@@ -250,7 +250,7 @@ class Dispatcher:
         seconds = gate.seconds
         if gate.probed:
             looks = notes_of(run).snooze_count + 1
-            seconds = min(seconds, outcome.snooze_seconds(looks, jitter=_jitter()))
+            seconds = min(seconds, outcome.snooze_seconds(looks, jitter=jitter()))
         return self._snooze(run, seconds, gate.reason)
 
     def _snooze(self, run: ClaimedRun, seconds: float, reason: str) -> Snooze | SystemFailed:
@@ -277,7 +277,3 @@ def _described(run: ClaimedRun, provision: Provision) -> dict[str, str | int]:
         "job.endpoint": provision.endpoint,
         "project.id": run.project_id,
     }
-
-
-def _jitter() -> float:
-    return ids.uniform(-_JITTER, _JITTER)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import msgspec
 
+from strait_server.base import ids
 from strait_server.work.dispatch.model import (
     Attempt,
     Completed,
@@ -20,6 +21,7 @@ from strait_server.work.dispatch.model import (
 )
 from strait_server.work.dispatch.rules.answer import HEARTBEAT_LOST
 from strait_server.work.dispatch.rules.outcome import after_failure
+from strait_server.work.dispatch.rules.retry import MAX_JITTER
 from strait_server.work.jobs.model import Job
 from strait_server.work.jobs.service.definitions import Definition
 from strait_server.work.queue.model import (
@@ -117,13 +119,18 @@ def put_back(
     )
 
 
-def after_loss(
-    run: Held, definition: Definition, *, jitter: float
-) -> RetryAt | GiveUp | TimedOut | Crashed:
+def jitter() -> float:
+    """Roll the share by which a delay is longer or shorter, so that many do not end at once."""
+    return ids.uniform(-MAX_JITTER, MAX_JITTER)
+
+
+def after_loss(run: Held, definition: Definition) -> RetryAt | GiveUp | TimedOut | Crashed:
     """Say what follows for a run whose worker is gone while it was executed (behaviour 4.6)."""
     # No streak of errors is told of here, so none is counted.
     policy = msgspec.structs.replace(policy_of(definition.job), poison_threshold=0)
-    return after_failure(Attempt(number=run.attempt, policy=policy), HEARTBEAT_LOST, jitter=jitter)
+    return after_failure(
+        Attempt(number=run.attempt, policy=policy), HEARTBEAT_LOST, jitter=jitter()
+    )
 
 
 class _Final:

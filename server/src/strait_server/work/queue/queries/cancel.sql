@@ -1,5 +1,18 @@
 -- Canceling, and bringing back.
 
+-- name: hold_entries
+-- Lock where runs wait before the runs themselves, as whoever moves them on does:
+-- in the other order two of us could wait for each other.
+select run_id
+from (
+    select run_id from scheduled where run_id = any(:ids::uuid[]) order by run_id for update
+) as later
+union all
+select run_id
+from (
+    select run_id from blocked where run_id = any(:ids::uuid[]) order by run_id for update
+) as held;
+
 -- name: cancel
 -- Cancel what has not finished. Entries in `queue` are left to the claim. The
 -- worker of an executing run learns of it when its outcome is refused.

@@ -56,7 +56,10 @@ with clock as materialized (
     where delayed
 )
 select clock.at,
-    pg_notify('strait_queue', '')::text as told,
+    (select pg_notify('strait_queue', '')
+     from new_runs
+     where not delayed and gate is null
+     limit 1)::text as told,
     (select pg_notify('strait_scheduled', '')
      from new_runs
      where delayed and scheduled_at < clock.at + interval '10 seconds'

@@ -43,6 +43,16 @@ with released as (
 select distinct gate
 from released;
 
+-- name: left_behind
+-- Runs that hold places though they are final or gone: who ended them was killed
+-- before he could give their places back.
+select distinct slots.run_id
+from slots
+left join runs on runs.id = slots.run_id
+where runs.id is null
+   or runs.finished_at is not null
+limit 1000;
+
 -- name: promote
 -- Let in as many as have room, in order, at each gate; the caller holds the
 -- gates' locks. The limit is read from the job as it is now. A run with a second
@@ -107,9 +117,9 @@ from next_gate
 where (select count(*) from told) >= 0;
 
 -- name: waiting_gates
--- Gates at which somebody waits, found by hopping along the index.
+-- The next thousand gates at which somebody waits, found by hopping along the index.
 with recursive hop as (
-    (select gate from blocked order by gate limit 1)
+    (select gate from blocked where gate > :after order by gate limit 1)
     union all
     select (select blocked.gate from blocked where blocked.gate > hop.gate order by blocked.gate limit 1)
     from hop
@@ -189,12 +199,15 @@ with job as materialized (
       and runs.id = scheduled.run_id
     returning scheduled.run_id, scheduled.gate
 ), active as materialized (
+    -- Locked, so that none is given a place at the moment it ends: nobody would give it back.
     select runs.id, job.job_gate,
         case when job.keyed then 'key:' || job.project_id || ':' || runs.concurrency_key end as key_gate
     from leases
     cross join lateral unnest(leases.run_ids) as held (run_id)
     join runs on runs.id = held.run_id and runs.status in ('dequeued', 'executing')
     join job on job.id = runs.job_id
+    order by runs.id
+    for no key update of runs
 ), marked as (
     update runs
     set gated = true

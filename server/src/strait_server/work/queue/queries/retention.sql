@@ -99,6 +99,9 @@ exception when lock_not_available then
 end
 $$;
 
+-- name: is_dropped
+select to_regclass('runs_' || :name::text) is null;
+
 -- name: forget_dropped
 -- Drop what the side table still says of runs that went with their month.
 delete from unsuccessful_runs

@@ -56,13 +56,17 @@ from scheduled;
 
 -- name: expire
 -- End runs that waited too long. `queue` is narrow: reading it all twice a
--- minute is cheaper than an index that every run pays for.
-with late as (
-    (select run_id from queue where expires_at <= now() limit 1000)
+-- minute is cheaper than an index that every run pays for. An entry that somebody
+-- holds is being moved, and looked at again in half a minute.
+with late as materialized (
+    select run_id
+    from (select run_id from queue where expires_at <= now() limit 1000 for update skip locked) as ready
     union all
-    (select run_id from scheduled where expires_at <= now() limit 1000)
+    select run_id
+    from (select run_id from scheduled where expires_at <= now() limit 1000 for update skip locked) as later
     union all
-    (select run_id from blocked where expires_at <= now() limit 1000)
+    select run_id
+    from (select run_id from blocked where expires_at <= now() limit 1000 for update skip locked) as held
 ), moved as (
     update runs
     set status = 'expired',

@@ -1,10 +1,14 @@
-"""The run state machine: the whole of it is the table below (behaviour 1.2)."""
+"""The run state machine: the whole of it is the table below (behaviour 1.2).
+
+Every statement that changes a status says itself from which ones it may, so
+that check and write are one. What they wrote is held against this table: by
+the auditor of the tests, move by move, over `runs.moves`.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from strait_server.base.errors import Conflict
 from strait_server.work.queue.model import Status
 
 _WAYS_OUT = {
@@ -32,36 +36,3 @@ _WAYS_OUT = {
 MOVES: Final[Mapping[Status, frozenset[Status]]] = MappingProxyType(
     {Status(here): frozenset(map(Status, out.split())) for here, out in _WAYS_OUT.items()}
 )
-
-
-class IllegalMove(Conflict):
-    """A run cannot go from one status to the other."""
-
-    code = "illegal_transition"
-
-    def __init__(self, source: Status, target: Status) -> None:
-        super().__init__(f"a run cannot go from {source} to {target}")
-        self.source = source
-        self.target = target
-
-
-class UnknownStatus(Conflict):
-    """A run stands in a status this version has no row for, as after a downgrade."""
-
-    code = "unknown_status"
-
-    def __init__(self, source: str) -> None:
-        super().__init__(f"unknown status {source!r}")
-        self.source = source
-
-
-def check_move(source: str, target: Status) -> None:
-    """Raise `IllegalMove` unless the table has this move.
-
-    The source is what the row says; `UnknownStatus` if the table lacks it.
-    """
-    if source not in MOVES:
-        raise UnknownStatus(source)
-    here = Status(source)
-    if target not in MOVES[here]:
-        raise IllegalMove(here, target)

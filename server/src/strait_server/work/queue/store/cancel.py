@@ -11,6 +11,11 @@ from strait_server.work.queue.model import Revival
 SQL: Final = load_queries(__name__)
 
 
+async def hold_entries(db: Connection, run_ids: Sequence[UUID]) -> None:
+    """Lock, until the end of the transaction, where these runs wait."""
+    await db.execute(SQL["hold_entries"], ids=run_ids)
+
+
 async def cancel(db: Connection, project_id: str, reason_by_id: Mapping[UUID, str]) -> list[UUID]:
     """Return the runs that were canceled; the others had finished or are not there."""
     return await db.rows(

@@ -29,9 +29,14 @@ async def promote(db: Connection, gates: Sequence[str]) -> list[str]:
     return await db.rows(str, SQL["promote"], gates=gates)
 
 
-async def waiting_gates(db: Connection) -> list[str]:
-    """Gates at which somebody waits, a thousand at most."""
-    return await db.rows(str, SQL["waiting_gates"])
+async def left_behind(db: Connection) -> list[UUID]:
+    """List runs that hold places though they are final or gone, a thousand at most."""
+    return await db.rows(UUID, SQL["left_behind"])
+
+
+async def waiting_gates(db: Connection, *, after: str) -> list[str]:
+    """Gates at which somebody waits, in order, a thousand at most."""
+    return await db.rows(str, SQL["waiting_gates"], after=after)
 
 
 async def resumed_jobs(db: Connection) -> list[UUID]:

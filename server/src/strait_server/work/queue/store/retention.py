@@ -60,10 +60,11 @@ async def is_spent(db: Connection, month: Month, *, short: timedelta, long: time
     return bool(spent)
 
 
-async def drop_month(db: Connection, month: Month) -> None:
-    """Inside a transaction. It stays when somebody is using it."""
+async def drop_month(db: Connection, month: Month) -> bool:
+    """Inside a transaction. False: it stays, because somebody is using it."""
     await db.execute(SQL["name_month"], name=month.name)
     await db.execute(SQL["drop_month"])
+    return bool(await db.row(bool, SQL["is_dropped"], name=month.name))
 
 
 async def forget_dropped(db: Connection, *, begins_at: datetime) -> int:

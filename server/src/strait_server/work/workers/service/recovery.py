@@ -13,7 +13,6 @@ from uuid import UUID
 
 import structlog
 
-from strait_server.base import ids
 from strait_server.base.clock import monotonic
 from strait_server.base.db.connection import Connection
 from strait_server.work.dispatch.service import verdicts
@@ -106,5 +105,5 @@ def settled(run: Lost, definition: Definition | None) -> Finished | Returned:
         return verdicts.system_failed(run, "job not found")
     if run.status is not Status.EXECUTING:
         return verdicts.put_back(run, definition)
-    outcome = verdicts.after_loss(run, definition, jitter=ids.uniform(-0.2, 0.2))
+    outcome = verdicts.after_loss(run, definition)
     return verdicts.record(run, definition, outcome)
