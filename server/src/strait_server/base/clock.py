@@ -6,6 +6,7 @@ what never leaves the process: token lifetimes, log times, measured durations.
 
 import time
 from datetime import UTC, datetime
+from typing import Final
 
 
 def now() -> datetime:
@@ -13,11 +14,8 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def unix() -> float:
-    """Seconds since 1970."""
-    return time.time()
+unix: Final = time.time
+"""Seconds since 1970."""
 
-
-def monotonic() -> float:
-    """Seconds since some moment; never jumps. For durations and deadlines."""
-    return time.monotonic()
+monotonic: Final = time.monotonic
+"""Seconds since some moment; never jumps. For durations and deadlines."""

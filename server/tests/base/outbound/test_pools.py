@@ -214,5 +214,5 @@ async def test_every_turn_is_free_again_after_any_mix_of_ends(
     await eventually(lambda: client.open_connections == len(client._pools._idle))
     for pool in client._pools._pools.values():
         assert pool.users == 0
-        assert pool.turns._value == 5
+        assert pool.turns.free == 5
     assert any(not isinstance(outcome, BaseException) for outcome in outcomes)

@@ -2,14 +2,13 @@
 
 import asyncio
 import ssl
-from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
 from strait_server.base import clock
 from strait_server.base.outbound.connection import Connection
 from strait_server.base.outbound.dialer import Dialer, verified_tls
-from strait_server.base.outbound.message import encode
+from strait_server.base.outbound.message import NO_LINES, Headers, Lines, encode
 from strait_server.base.outbound.outcome import Kind, OutboundError, Response
 from strait_server.base.outbound.pools import Limits, Pool, Pools
 from strait_server.base.outbound.resolver import Resolver
@@ -54,8 +53,9 @@ class Client:
         method: str,
         target: Target,
         *,
-        headers: Sequence[tuple[str | bytes, str | bytes]],
+        headers: Headers,
         body: bytes,
+        prepared: Lines = NO_LINES,
         total_seconds: float,
         connect_seconds: float,
         max_body_bytes: int,
@@ -66,12 +66,13 @@ class Client:
         connecting, and the answer to its last byte. `connect_seconds` bounds
         lookup, TCP and TLS within it. A kept connection may die at the moment
         we use it; if it did before the first byte of an answer, the request is
-        sent once more on a new one. Nothing else is ever repeated.
+        sent once more on a new one. Nothing else is ever repeated. `prepared`
+        are header lines that many requests share.
 
         Raises `OutboundError`. A canceled call hangs up.
         """
         order = _Order(
-            message=encode(method, target, headers, body),
+            message=encode(method, target, headers, body, prepared=prepared),
             deadline=clock.monotonic() + total_seconds,
             total_seconds=total_seconds,
             connect_seconds=connect_seconds,
@@ -79,7 +80,8 @@ class Client:
         )
         pool = self._pools.enter(target.origin)
         try:
-            await self._take_turn(pool, order)
+            if not pool.turns.take():
+                await self._wait_for_turn(pool, order)
             try:
                 return await self._send(pool, order)
             finally:
@@ -96,13 +98,10 @@ class Client:
         if self._open:
             await asyncio.wait([connection.lost for connection in self._open])
 
-    async def _take_turn(self, pool: Pool, order: _Order) -> None:
-        if not pool.turns.locked():
-            await pool.turns.acquire()
-            return
+    async def _wait_for_turn(self, pool: Pool, order: _Order) -> None:
         try:
             async with asyncio.timeout(order.total_seconds):
-                await pool.turns.acquire()
+                await pool.turns.wait()
         except TimeoutError:
             text = f"no connection to {pool.origin} became free within {order.total_seconds:g} s"
             raise OutboundError(Kind.TIMEOUT, text) from None

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, NewType, TypeAlias
 
 from strait_server.base.outbound.outcome import Kind, OutboundError
 from strait_server.base.outbound.urls import Target
@@ -27,27 +27,38 @@ OWN_HEADERS: Final = frozenset(
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROLS: Final = bytes({*range(32), 127} - {ord("\t")})
 _LINE_END: Final = b"\r\n"
-_OWN_LINES: Final = 4  # request line, Host, Content-Length, and the empty one at the end
+
+Headers: TypeAlias = Sequence[tuple[str | bytes, str | bytes]]
+Lines = NewType("Lines", bytes)
+"""Header lines as they are sent, made by `lines` and therefore harmless."""
+
+NO_LINES: Final = Lines(b"")
+
+
+def lines(headers: Headers) -> Lines:
+    """Write header lines. Raises `OutboundError` when one is not allowed."""
+    parts: list[bytes] = []
+    for name, value in headers:
+        parts += (_name(name), value if isinstance(value, bytes) else _text(value), _LINE_END)
+    written = b"".join(parts)
+    # One look at all of them instead of one at each value: there must be no
+    # control character besides the ends of the lines we wrote.
+    controls = len(written) - len(written.translate(None, _CONTROLS))
+    if controls != len(_LINE_END) * len(headers):
+        raise OutboundError(Kind.REFUSED, "a header value holds a control character")
+    return Lines(written)
 
 
 def encode(
-    method: str,
-    target: Target,
-    headers: Sequence[tuple[str | bytes, str | bytes]],
-    body: bytes,
+    method: str, target: Target, headers: Headers, body: bytes, *, prepared: Lines = NO_LINES
 ) -> bytes:
-    """Write a whole request. Raises `OutboundError` when a header is not allowed."""
-    parts = [_method(method), target.head, b"Content-Length: %d\r\n" % len(body)]
-    for name, value in headers:
-        parts += (_name(name), value if isinstance(value, bytes) else _text(value), _LINE_END)
-    parts.append(_LINE_END)
-    head = b"".join(parts)
-    # One look at the whole head instead of one at each value: it must hold
-    # no control character besides the ends of the lines we wrote.
-    controls = len(head) - len(head.translate(None, _CONTROLS))
-    if controls != len(_LINE_END) * (len(headers) + _OWN_LINES):
-        raise OutboundError(Kind.REFUSED, "a header value holds a control character")
-    return head + body
+    """Write a whole request, with `prepared` before the other headers.
+
+    Raises `OutboundError` when the method or a header is not allowed.
+    """
+    length = b"Content-Length: %d\r\n" % len(body)
+    head = (_method(method), target.head, length, prepared, lines(headers), _LINE_END)
+    return b"".join((*head, body))
 
 
 @lru_cache(maxsize=1024)

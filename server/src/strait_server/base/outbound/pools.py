@@ -1,6 +1,7 @@
 """Who may have a connection, and which idle ones are kept."""
 
 import asyncio
+from collections import deque
 from typing import Final
 
 from msgspec import Struct
@@ -21,6 +22,50 @@ class Limits(Struct, frozen=True, kw_only=True):
     """An idle connection older than this is closed."""
 
 
+class Turns:
+    """Who may use an origin now: so many at a time, the others in the order they came.
+
+    What a semaphore is, but a turn that is free costs no coroutine.
+    """
+
+    __slots__ = ("_free", "_waiting")
+
+    def __init__(self, turns: int) -> None:
+        self._free = turns
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def free(self) -> int:
+        return self._free
+
+    def take(self) -> bool:
+        """Take a turn if one is free."""
+        if self._free:
+            self._free -= 1
+            return True
+        return False
+
+    async def wait(self) -> None:
+        """Wait for a turn, which whoever has one hands over."""
+        handed = asyncio.get_running_loop().create_future()
+        self._waiting.append(handed)
+        try:
+            await handed
+        except asyncio.CancelledError:
+            if not handed.cancelled():  # it came when it was no longer wanted
+                self.release()
+            raise
+
+    def release(self) -> None:
+        """Hand the turn to the next, or leave it free."""
+        while self._waiting:
+            handed = self._waiting.popleft()
+            if not handed.done():
+                handed.set_result(None)
+                return
+        self._free += 1
+
+
 class Pool:
     """The connections to one origin: some are lent, the idle ones lie here, newest last."""
 
@@ -28,7 +73,7 @@ class Pool:
 
     def __init__(self, origin: Origin, turns: int) -> None:
         self.origin: Final = origin
-        self.turns: Final = asyncio.Semaphore(turns)
+        self.turns: Final = Turns(turns)
         self.users = 0
         self.idle: list[Connection] = []
 

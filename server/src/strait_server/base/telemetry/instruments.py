@@ -23,6 +23,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 Labels = tuple[str, ...]
+_MANY: Final = 100
 
 
 class Instrument(Collector):
@@ -111,6 +112,7 @@ class Histogram(Instrument):
         super().__init__(name, text, *labels)
         self.bounds: Final = tuple(bounds)
         self._series_by_labels: dict[Labels, _Series] = {}
+        self._noted: list[float] = []
         if not labels:
             self._new_series(())
 
@@ -121,13 +123,25 @@ class Histogram(Instrument):
             counts[bisect_left(bounds, value)] += 1
         series.total += sum(values)
 
+    def note(self, value: float) -> None:
+        """Observe one value, which is counted with others. For histograms without labels."""
+        self._noted.append(value)
+        if len(self._noted) >= _MANY:
+            self._count_noted()
+
     def collect(self) -> Iterator[Metric]:
+        if self._noted:
+            self._count_noted()
         family = HistogramMetricFamily(self.name, self.help, labels=self.labels)
         names = [*map(str, map(float, self.bounds)), "+Inf"]
         for labels, series in self._series_by_labels.items():
             buckets = list(zip(names, accumulate(series.counts), strict=True))
             family.add_metric(labels, buckets, sum_value=series.total)
         yield family
+
+    def _count_noted(self) -> None:
+        noted, self._noted = self._noted, []
+        self.observe(noted)
 
     def _new_series(self, labels: Labels) -> _Series:
         self._check(labels)

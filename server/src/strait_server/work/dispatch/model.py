@@ -61,11 +61,10 @@ class Moments(Struct, frozen=True, kw_only=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What an endpoint said. A `truncated` body went on beyond what we read."""
+    """What an endpoint said that did not succeed. The body may be cut."""
 
     status: int
     body: bytes = b""
-    truncated: bool = False
     retry_after: str | None = None
 
 

@@ -14,14 +14,12 @@ from strait_server.work.dispatch.rules.answer import DEADLINE_PASSED, HEARTBEAT_
 NOW = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)
 
 
-def read(status, body=b"", *, problems=None, secrets=(), limit=1_048_576, **more):
-    return answers.of_answer(
-        Answer(status=status, body=body, **more),
-        max_result_bytes=limit,
-        problems=problems,
-        secrets=secrets,
-        now=NOW,
-    )
+def read(status, body=b"", *, problems=None, secrets=(), limit=1_048_576, truncated=False, **more):
+    if answers.is_success(status):
+        return answers.of_success(
+            body, truncated=truncated, max_result_bytes=limit, problems=problems
+        )
+    return answers.of_refusal(Answer(status=status, body=body, **more), secrets=secrets, now=NOW)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])

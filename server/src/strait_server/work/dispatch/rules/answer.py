@@ -24,28 +24,39 @@ _ASKS_FOR_PATIENCE: Final = frozenset({429, 503})
 _any_json: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
-def of_answer(
-    answer: Answer,
+def is_success(status: int) -> bool:
+    """2xx: `of_success` reads what came with it, `of_refusal` anything else."""
+    return status in _SUCCESS
+
+
+def of_success(
+    body: bytes,
     *,
+    truncated: bool,
     max_result_bytes: int,
     problems: Callable[[bytes], Sequence[str]] | None,
-    secrets: Collection[str],
-    now: datetime,
 ) -> Completed | Failure:
-    """Read an answer: 2xx with a result we can take is a success, all else a failure.
+    """Read the result of a run: a success, unless it is one that we cannot take.
 
-    `problems` holds a result against the job's schema; a job without one has
-    none. `secrets` were sent with the run and must not come back in the error.
+    `problems` holds it against the job's schema; a job without one has none.
     """
-    if answer.status not in _SUCCESS:
-        return _refusal(answer, secrets=secrets, now=now)
-    result = None if answer.truncated else stored_result(answer.body)
-    if answer.truncated or (result is not None and len(result) > max_result_bytes):
+    result = None if truncated else stored_result(body)
+    if truncated or (result is not None and len(result) > max_result_bytes):
         return _unusable(f"endpoint returned a result of more than {max_result_bytes} bytes")
     found = problems(b"null" if result is None else result) if problems else ()
     if found:
         return _unusable(f"result does not match result_schema: {'; '.join(found)}")
     return Completed(result)
+
+
+def of_refusal(answer: Answer, *, secrets: Collection[str], now: datetime) -> Failure:
+    """Read why an endpoint refuses. `secrets`, sent with the run, must not come back in it."""
+    asked = answer.retry_after if answer.status in _ASKS_FOR_PATIENCE else None
+    return Failure(
+        error=error_text.of_answer(answer.status, answer.body, secrets=secrets),
+        error_class=classify.of_status(answer.status),
+        retry_after_seconds=retry_after_seconds(asked, now=now) if asked else 0.0,
+    )
 
 
 def of_trouble(trouble: Trouble, error: str, *, secrets: Collection[str]) -> Failure:
@@ -79,15 +90,6 @@ def stored_result(body: bytes) -> bytes | None:
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
         return msgspec.json.encode(body.decode(errors="replace").replace("\0", ""))
     return strip_nul(body)
-
-
-def _refusal(answer: Answer, *, secrets: Collection[str], now: datetime) -> Failure:
-    asked = answer.retry_after if answer.status in _ASKS_FOR_PATIENCE else None
-    return Failure(
-        error=error_text.of_answer(answer.status, answer.body, secrets=secrets),
-        error_class=classify.of_status(answer.status),
-        retry_after_seconds=retry_after_seconds(asked, now=now) if asked else 0.0,
-    )
 
 
 def _unusable(error: str) -> Failure:

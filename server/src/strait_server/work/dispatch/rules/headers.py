@@ -1,13 +1,10 @@
 """What an endpoint is told beside the payload (behaviour 3.2, api 11.1)."""
 
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping
 
 from strait_server.work.dispatch.rules.error_text import one_line
 from strait_server.work.jobs.model import Job
 from strait_server.work.queue.model import ClaimedRun
-
-Headers: TypeAlias = Sequence[tuple[str, str]]
 
 USER_AGENT = "Strait"
 
@@ -26,19 +23,17 @@ def of_job(job: Job) -> tuple[tuple[str, str], ...]:
 def of_run(
     run: ClaimedRun,
     *,
-    shared: Headers,
     token: str,
     secrets: Mapping[str, str],
     traceparent: str = "",
     tracestate: str = "",
 ) -> list[tuple[str, str]]:
-    """Put together all headers of one attempt.
+    """Return the headers of one attempt, beside those of its job.
 
     The run's id stays the same over attempts, so that an endpoint can tell a
     repetition (behaviour D3).
     """
     headers = [
-        *shared,
         ("X-Run-ID", str(run.id)),
         ("X-Attempt", str(run.attempt)),
         ("X-Run-Token", token),

@@ -1,6 +1,6 @@
 """One request to one endpoint: put together, sent, and its answer read (behaviour 3.2, 3.3)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -9,6 +9,7 @@ from strait_server.base import clock
 from strait_server.base.crypto.run_tokens import RunTokens
 from strait_server.base.crypto.signing import sign_v1
 from strait_server.base.outbound.client import Client
+from strait_server.base.outbound.message import Lines
 from strait_server.base.outbound.outcome import OutboundError, Response, Timing
 from strait_server.base.outbound.urls import Target
 from strait_server.base.telemetry.tracing import TraceContext
@@ -20,7 +21,6 @@ from strait_server.work.queue.model import ClaimedRun
 
 MAX_RESPONSE: Final = 1_048_576
 _CONNECT_SECONDS: Final = 10.0
-_REFUSALS: Final = 400
 
 
 class Letter(Struct, frozen=True):
@@ -29,7 +29,8 @@ class Letter(Struct, frozen=True):
     What is `hidden` was told in confidence and must not come back in an error.
     """
 
-    headers: headers.Headers
+    prepared: Lines
+    headers: Sequence[tuple[str, str]]
     body: bytes
     hidden: tuple[str, ...]
 
@@ -63,7 +64,6 @@ class Calls:
         )
         sent = headers.of_run(
             run,
-            shared=provision.headers,
             token=token,
             secrets=secrets,
             traceparent=context.traceparent if context else "",
@@ -75,7 +75,7 @@ class Calls:
                 ("X-Strait-Timestamp", str(timestamp)),
                 ("X-Strait-Signature", sign_v1(provision.signing_secret, timestamp, body)),
             ]
-        return Letter(sent, body, (*secrets.values(), token))
+        return Letter(provision.headers, sent, body, (*secrets.values(), token))
 
     async def send(
         self, letter: Letter, target: Target, definition: Definition, *, seconds: float
@@ -85,6 +85,7 @@ class Calls:
             response = await self._client.request(
                 "POST",
                 target,
+                prepared=letter.prepared,
                 headers=letter.headers,
                 body=letter.body,
                 total_seconds=seconds,
@@ -101,18 +102,17 @@ class Calls:
     def _read(
         self, response: Response, letter: Letter, definition: Definition, *, truncated: bool
     ) -> Completed | Failure:
-        schema = definition.result_schema
-        refused = response.status >= _REFUSALS
-        said = Answer(
+        if answer.is_success(response.status):
+            schema = definition.result_schema
+            return answer.of_success(
+                response.body,
+                truncated=truncated,
+                max_result_bytes=self._max_result_bytes,
+                problems=schema.problems if schema else None,
+            )
+        refused = Answer(
             status=response.status,
             body=response.body,
-            truncated=truncated,
-            retry_after=response.header("retry-after") if refused else None,
+            retry_after=response.header("retry-after"),
         )
-        return answer.of_answer(
-            said,
-            max_result_bytes=self._max_result_bytes,
-            problems=schema.problems if schema else None,
-            secrets=letter.hidden,
-            now=clock.now(),
-        )
+        return answer.of_refusal(refused, secrets=letter.hidden, now=clock.now())

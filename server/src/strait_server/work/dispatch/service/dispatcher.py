@@ -159,9 +159,9 @@ class Dispatcher:
         return Sent(outcome=follows, trace=measured, started=started)
 
     def _measure(self, measured: ExecutionTrace, seconds: float) -> None:
-        self._metrics.duration.observe((seconds,))
-        self._metrics.trace_duration.observe((measured.dispatch_ms,))
-        self._metrics.trace_queue_wait.observe((measured.queue_wait_ms,))
+        self._metrics.duration.note(seconds)
+        self._metrics.trace_duration.note(measured.dispatch_ms)
+        self._metrics.trace_queue_wait.note(measured.queue_wait_ms)
 
     def _is_slow(self, run: ClaimedRun, seconds: float) -> bool:
         """Remember how long a success took, and compare it with the others (behaviour 3.4 #7)."""

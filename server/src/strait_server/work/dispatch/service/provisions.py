@@ -17,6 +17,7 @@ from strait_server.base.clock import monotonic
 from strait_server.base.crypto.sealing import Sealer
 from strait_server.base.db.database import Database
 from strait_server.base.outbound import urls
+from strait_server.base.outbound.message import Lines, lines
 from strait_server.tenancy.secrets import service as secrets
 from strait_server.work.dispatch.model import RetryPolicy
 from strait_server.work.dispatch.rules import headers
@@ -38,7 +39,7 @@ class Provision(Struct, frozen=True):
     endpoint: str
     fallback: urls.Target | None
     fallback_endpoint: str
-    headers: headers.Headers
+    headers: Lines
     policy: RetryPolicy
     signing_secret: str | None
 
@@ -126,7 +127,7 @@ class Provisions:
             endpoint=_name(target),
             fallback=fallback,
             fallback_endpoint=_name(fallback) if fallback else "",
-            headers=headers.of_job(job),
+            headers=lines(headers.of_job(job)),
             policy=verdicts.policy_of(job),
             signing_secret=self._sealer.open(
                 sealed, table="jobs", row_id=job.id, column="endpoint_secret"
