@@ -12,10 +12,11 @@ import structlog
 
 _LOOK_SECONDS: Final = 0.2
 _RESTART_SECONDS: Final = 1.0
+_ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _log = structlog.get_logger(__name__)
 
 
-def every(seconds: float, look: Callable[[], None]) -> Callable[[], None]:
+def every(seconds: float, look: Callable[[], object]) -> Callable[[], None]:
     """Call `look` again and again beside the rest, until the answer is called."""
     stop = threading.Event()
 
@@ -41,11 +42,12 @@ def supervise(
 ) -> int:
     """Run `count` processes of the command until a signal, and start again those that die.
 
-    A signal is passed on to all of them. The answer is 0 when all ended cleanly.
+    A signal is passed on to all of them, as SIGTERM. The answer is 0 when all ended cleanly.
     """
     children = Children(command, {**environ, "STRAIT_SHARED_PORT": "1" if shares_port else ""})
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, children.stop)
+    for number in _ENDS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's wish
+            signal.signal(number, children.hear)
     children.start(count)
     while not children.stopping:
         time.sleep(_LOOK_SECONDS)
@@ -54,32 +56,55 @@ def supervise(
 
 
 class Children:
-    """The processes under one supervisor."""
+    """The processes under one supervisor.
+
+    A signal is only noted when it comes, which may be while a process is being
+    started, and passed on when it is known who there is. Once one was heard,
+    nobody is started any more.
+    """
 
     def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
         self._command = list(command)
         self._environ = dict(environ)
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._heard = 0
+        self._passed_on = 0
         self.stopping = False
 
     def start(self, count: int) -> None:
-        self._processes += [self._spawn() for _ in range(count)]
+        for _ in range(count):
+            if not self.stopping:
+                self._processes.append(self._spawn())
 
-    def stop(self, number: int, _: FrameType | None) -> None:
+    def hear(self, _number: int, _frame: FrameType | None) -> None:
+        """Be the handler of a signal."""
         self.stopping = True
-        for process in self._processes:
-            if process.poll() is None:
-                process.send_signal(number)
+        self._heard += 1
 
     def replace_dead(self) -> None:
         for index, process in enumerate(self._processes):
             if process.poll() is not None and not self.stopping:
                 _log.error("process died", pid=process.pid, exit_code=process.returncode)
                 time.sleep(_RESTART_SECONDS)
-                self._processes[index] = self._spawn()
+                if not self.stopping:
+                    self._processes[index] = self._spawn()
 
     def wait(self) -> int:
-        return max((abs(process.wait()) for process in self._processes), default=0)
+        """Pass on what is heard until all have ended. Answers the worst exit code."""
+        while any(process.poll() is None for process in self._processes):
+            self._pass_on()
+            time.sleep(_LOOK_SECONDS)
+        return max((abs(process.returncode) for process in self._processes), default=0)
+
+    def _pass_on(self) -> None:
+        while self._passed_on < self._heard:
+            self._passed_on += 1
+            for process in self._processes:
+                process.send_signal(signal.SIGTERM)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self._command, env=self._environ)  # noqa: S603 - our own command
+        # A group of its own: a terminal's Ctrl-C, which goes to a whole group, would
+        # reach it a second time through us, and a second signal ends it at once.
+        return subprocess.Popen(  # noqa: S603 - our own command
+            self._command, env=self._environ, process_group=0
+        )
