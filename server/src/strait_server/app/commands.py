@@ -14,19 +14,20 @@ from typing import Final
 import asyncpg
 import structlog
 import uvloop
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from strait_server.app import everything, local_secrets, processes, starter
 from strait_server.base.db.embedded import server as embedded
 from strait_server.base.db.migrations import runner
 from strait_server.base.db.migrations.files import load_migrations
 from strait_server.base.errors import Invalid, Unavailable
-from strait_server.base.settings import Settings, describe, warnings
-from strait_server.base.settings.sources import SettingsError, find_file
+from strait_server.base.settings import TABLE, MigrationMode, Settings, describe, warnings
+from strait_server.base.settings.sources import SettingsError, find_file, read
 from strait_server.base.telemetry import logs
 
 _log = structlog.get_logger(__name__)
 _CONNECT_SECONDS: Final = 10
+_LOOK_SECONDS: Final = 1.0
 _FOLDER_MODE: Final = 0o711  # the embedded server's user must be able to pass through
 
 
@@ -75,9 +76,8 @@ def migrate(database_url: str | None, check: bool) -> int:  # noqa: FBT001 - as 
 
 def config_check() -> ConfigReport:
     """Return the effective settings of this environment, and every problem with them."""
-    environ = dict(os.environ)
     try:
-        settings = _load(environ, _local(environ))
+        settings = _load(os.environ)
     except Invalid as error:
         return ConfigReport([], list(error.problems))
     rows = [
@@ -103,15 +103,17 @@ def _serve(
 
 
 def _many(settings: Settings, environ: Mapping[str, str], count: int) -> int:
+    """Run children that share our database, our secrets and the schema we have prepared."""
     given = {
         **environ,
         "DATABASE_URL": settings.database_url,
         "INTERNAL_SECRET": settings.internal_secret,
         "JWT_SIGNING_KEY": settings.jwt_signing_key,
-        "MIGRATION_MODE": "validate",
+        "MIGRATION_MODE": MigrationMode.MANUAL,
     }
     if settings.encryption_key is not None:
         given["ENCRYPTION_KEY"] = settings.encryption_key.hex()
+        given.pop("SECRET_ENCRYPTION_KEY", None)  # the same key, perhaps in another spelling
     return processes.supervise(
         [sys.executable, "-m", "strait_server"], given, count=count, shares_port=True
     )
@@ -120,51 +122,41 @@ def _many(settings: Settings, environ: Mapping[str, str], count: int) -> int:
 @contextmanager
 def _database(environ: Mapping[str, str]) -> Generator[Settings]:
     """Return the settings and a database: the one they name, or an embedded one meanwhile."""
-    local = _local(environ)
-    settings = _load(environ, local)
+    settings = _load(environ)
     logs.configure(settings.log_level, settings.log_format)
     for warning in warnings(settings):
         _log.warning(warning)
     if settings.database_url:
         yield settings
         return
-    folder = Path(environ.get("DATA_DIR") or settings.data_dir) / "postgres"
-    server = embedded.start(folder, log=_say)
-    if server.notice:
-        _say(server.notice)
-    keeper = embedded_keeper(server)
+    server = embedded.start(settings.data_dir / "postgres", log=_say)
+    stop_looking = processes.every(_LOOK_SECONDS, server.revive)
     try:
-        yield _load({**environ, "DATABASE_URL": server.dsn}, local)
+        yield structs.replace(settings, database_url=server.dsn)
     finally:
-        keeper()
+        stop_looking()
         server.stop()
 
 
-def embedded_keeper(server: embedded.EmbeddedServer) -> Callable[[], None]:
-    """Bring the embedded server back when it dies. Call the answer to stop looking after it."""
-    return processes.every(1.0, lambda: _revive(server))
+def _load(environ: Mapping[str, str]) -> Settings:
+    """Read the settings, or raise `Invalid` with everything that is wrong with them."""
+    try:
+        path = find_file(environ, Path.cwd())
+        file = path.read_bytes() if path else None
+        return Settings.load(environ, file, defaults=_local(environ, file))
+    except (SettingsError, OSError) as error:
+        problems = error.problems if isinstance(error, SettingsError) else [str(error)]
+        raise Invalid("the configuration is not valid", problems=problems) from error
 
 
-def _revive(server: embedded.EmbeddedServer) -> None:
-    if server.revive():
-        _log.warning("embedded PostgreSQL had died and was started again", pid=server.pid)
-
-
-def _local(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Made-up secrets, where the database is embedded and this machine is all there is."""
-    if environ.get("DATABASE_URL"):
+def _local(environ: Mapping[str, str], file: bytes | None) -> Mapping[str, str]:
+    """Make up secrets where the database is embedded and this machine is all there is."""
+    given = read(TABLE, environ, file, {}).values
+    folder = given["data_dir"]
+    if given.get("database_url") != "" or not isinstance(folder, Path):
         return {}
-    folder = Path(environ.get("DATA_DIR") or ".strait")
     folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     return local_secrets.kept_in(folder)
-
-
-def _load(environ: Mapping[str, str], defaults: Mapping[str, str]) -> Settings:
-    path = find_file(environ, Path.cwd())
-    try:
-        return Settings.load(environ, path.read_bytes() if path else None, defaults=defaults)
-    except SettingsError as error:
-        raise Invalid("the configuration is not valid", problems=error.problems) from error
 
 
 async def _prepare_schema(settings: Settings) -> None:
@@ -173,13 +165,15 @@ async def _prepare_schema(settings: Settings) -> None:
         done = await runner.prepare(
             raw,
             load_migrations(),
-            mode=runner.Mode(settings.migration_mode),
+            mode=settings.migration_mode,
             lock_seconds=settings.migration_lock_timeout.total_seconds(),
         )
     finally:
         await raw.close()
     if done.applied:
         _log.info("schema migrated", applied=len(done.applied), newest=done.applied[-1])
+    if done.pending:
+        _log.warning("migrations are pending", pending=len(done.pending), next=done.pending[0])
 
 
 async def _migrate(settings: Settings, *, check: bool) -> int:

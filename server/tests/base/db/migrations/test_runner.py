@@ -11,7 +11,8 @@ from strait_server.base.db.migrations.errors import (
     SchemaMismatch,
 )
 from strait_server.base.db.migrations.files import load_migrations
-from strait_server.base.db.migrations.runner import Mode, applied, check, migrate, pending, prepare
+from strait_server.base.db.migrations.runner import applied, check, migrate, pending, prepare
+from strait_server.base.settings import MigrationMode
 
 DEADLINE = 30.0
 
@@ -181,13 +182,13 @@ async def test_a_gap_is_refused(raw):
 
 
 async def test_in_auto_mode_a_start_applies(raw):
-    done = await prepare(raw, [ONE], mode=Mode.AUTO, lock_seconds=1)
+    done = await prepare(raw, [ONE], mode=MigrationMode.AUTO, lock_seconds=1)
 
     assert done == (["0001_one"], [])
 
 
 async def test_in_manual_mode_a_start_only_looks(raw):
-    done = await prepare(raw, [ONE], mode=Mode.MANUAL, lock_seconds=1)
+    done = await prepare(raw, [ONE], mode=MigrationMode.MANUAL, lock_seconds=1)
 
     assert done == ([], ["0001_one"])
     assert await tables(raw) == []
@@ -195,11 +196,11 @@ async def test_in_manual_mode_a_start_only_looks(raw):
 
 async def test_in_validate_mode_a_start_refuses_what_is_pending(raw):
     with pytest.raises(SchemaMismatch):
-        await prepare(raw, [ONE], mode=Mode.VALIDATE, lock_seconds=1)
+        await prepare(raw, [ONE], mode=MigrationMode.VALIDATE, lock_seconds=1)
 
     await migrate(raw, [ONE], lock_seconds=1)
 
-    assert await prepare(raw, [ONE], mode=Mode.VALIDATE, lock_seconds=1) == ([], [])
+    assert await prepare(raw, [ONE], mode=MigrationMode.VALIDATE, lock_seconds=1) == ([], [])
 
 
 async def test_our_own_migrations_apply(raw):

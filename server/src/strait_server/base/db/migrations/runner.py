@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from enum import StrEnum
 from typing import Final, NamedTuple
 
 import asyncpg
@@ -19,19 +18,12 @@ from strait_server.base.db.migrations.errors import (
 )
 from strait_server.base.db.migrations.files import Migration, Statement
 from strait_server.base.db.queries import load_queries
+from strait_server.base.settings import MigrationMode
 
 SQL: Final = load_queries(__name__)
 _POLL_SECONDS: Final = 0.1
 # The driver has a time limit of its own, meant for requests. An index may take hours.
 _LONGEST_STATEMENT_SECONDS: Final = 7 * 86_400.0
-
-
-class Mode(StrEnum):
-    """What a starting server does about the schema (MIGRATION_MODE)."""
-
-    AUTO = "auto"
-    MANUAL = "manual"
-    VALIDATE = "validate"
 
 
 class Applied(Struct, frozen=True, kw_only=True):
@@ -55,16 +47,16 @@ async def prepare(
     connection: asyncpg.Connection,
     files: Sequence[Migration],
     *,
-    mode: Mode,
+    mode: MigrationMode,
     lock_seconds: float,
 ) -> Prepared:
     """Do at start what the mode says: apply; only look; or refuse when something is pending."""
     match mode:
-        case Mode.AUTO:
+        case MigrationMode.AUTO:
             return Prepared(await migrate(connection, files, lock_seconds=lock_seconds), [])
-        case Mode.MANUAL:
+        case MigrationMode.MANUAL:
             return Prepared([], [file.name for file in await pending(connection, files)])
-        case Mode.VALIDATE:
+        case MigrationMode.VALIDATE:
             await check(connection, files)
             return Prepared([], [])
 

@@ -1,0 +1,156 @@
+"""What an operator can ask of the server itself (design 3, 6; behaviour 17.1)."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import world
+from base.db.embedded import machine
+
+from strait_server.app import commands
+
+DEADLINE = 60.0
+SECRETS = {name: world.ENVIRON[name] for name in ("INTERNAL_SECRET", "JWT_SIGNING_KEY")}
+MIGRATE = "import sys; from strait_server.app import commands; sys.exit(commands.migrate(None, {}))"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """Work in an empty folder, with nothing but what the test sets in the environment."""
+    for name in list(os.environ):
+        if name not in {"PATH", "HOME", "TMPDIR"}:
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run():
+    """Start Python in the folder, with an environment of its own; it ends with the test."""
+    started = []
+
+    def _run(folder, *arguments, **environ):
+        started.append(
+            subprocess.Popen(  # noqa: S603 - our own command
+                [sys.executable, *arguments],
+                cwd=folder,
+                env={"PATH": os.environ["PATH"], **environ},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+        return started[-1]
+
+    yield _run
+    for each in started:
+        each.terminate()  # not killed: it has children of its own
+        each.communicate(timeout=DEADLINE)
+
+
+def hears(process, message, *, times=1):
+    """Read what a process logs until it has said the message so often; answer everything read."""
+    lines = []
+    while sum(line["msg"] == message for line in lines) < times:
+        line = process.stdout.readline()
+        assert line, f"{message!r} was not said {times} times: {lines}"
+        lines.append(json.loads(line))
+    return lines
+
+
+def ends(process):
+    """Wait for the end, and answer the exit code and the rest of what was said."""
+    said, _ = process.communicate(timeout=DEADLINE)
+    return process.returncode, said
+
+
+def test_a_database_in_the_file_asks_for_secrets_and_none_is_made_up(here):
+    (here / "strait.toml").write_text('database_url = "postgresql://localhost/strait"')
+
+    report = commands.config_check()
+
+    assert [problem.partition(" ")[0] for problem in report.problems] == list(SECRETS)
+    assert not (here / ".strait").exists()
+
+
+def test_made_up_secrets_lie_in_the_folder_that_the_file_names(here):
+    (here / "strait.toml").write_text('data_dir = "elsewhere"')
+
+    report = commands.config_check()
+
+    assert report.problems == []
+    assert (here / "elsewhere" / "secrets.toml").stat().st_mode & 0o777 == 0o600
+    assert not (here / ".strait").exists()
+
+
+def test_a_file_that_is_not_there_is_a_problem_like_others(here, monkeypatch, run):
+    monkeypatch.setenv("STRAIT_CONFIG", "none.toml")
+
+    report = commands.config_check()
+    code, said = ends(run(here, "-m", "strait_server", STRAIT_CONFIG="none.toml"))
+
+    problem = "STRAIT_CONFIG: there is no file 'none.toml'"
+    assert report.problems == [problem]
+    assert (code, said) == (3, f"strait: the configuration is not valid\n  {problem}\n")
+
+
+def test_a_folder_that_cannot_be_made_is_a_problem_like_others(here, monkeypatch):
+    (here / "taken").touch()
+    monkeypatch.setenv("DATA_DIR", "taken")
+
+    [problem] = commands.config_check().problems
+
+    assert problem.endswith("'taken'")
+
+
+def test_the_embedded_database_lies_in_the_folder_that_the_file_names(run):
+    with machine.an_open_folder() as folder:
+        (folder / "strait.toml").write_text('data_dir = "elsewhere"\nport = 0')
+
+        server = run(folder, "-m", "strait_server")
+        hears(server, "ready")
+        server.send_signal(signal.SIGTERM)
+
+        assert ends(server)[0] == 0
+        assert (folder / "elsewhere" / "postgres" / "data").exists()
+        assert not (folder / ".strait").exists()
+
+
+async def test_migrate_brings_the_database_of_the_file_up_to_date(empty_dsn, tmp_path, run):
+    (tmp_path / "strait.toml").write_text(f'database_url = "{empty_dsn}"')
+
+    codes = [
+        ends(run(tmp_path, "-c", MIGRATE.format(check), **SECRETS))[0]
+        for check in (True, False, True)
+    ]
+
+    assert codes == [1, 0, 0]
+
+
+async def test_many_processes_share_secrets_and_a_schema_that_waits_for_its_migration(
+    database, raw, tmp_path, run
+):
+    await raw.execute(
+        "delete from schema_migrations where version = (select max(version) from schema_migrations)"
+    )
+
+    server = run(
+        tmp_path,
+        "-m",
+        "strait_server",
+        "--processes=2",
+        DATABASE_URL=database.dsn,
+        PORT="0",
+        MIGRATION_MODE="manual",
+        SECRET_ENCRYPTION_KEY="k" * 32,
+        **SECRETS,
+    )
+    said = hears(server, "ready", times=2)
+    server.send_signal(signal.SIGTERM)
+
+    assert ends(server)[0] == 0
+    assert [line["pending"] for line in said if line["msg"] == "migrations are pending"] == [1] * 3
+    assert "process died" not in {line["msg"] for line in said}
