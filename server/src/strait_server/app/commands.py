@@ -20,6 +20,7 @@ from strait_server.app import everything, local_secrets, processes, starter
 from strait_server.base.db.embedded import server as embedded
 from strait_server.base.db.migrations import runner
 from strait_server.base.db.migrations.files import load_migrations
+from strait_server.base.db.outage import FAILURES
 from strait_server.base.errors import Invalid, Unavailable
 from strait_server.base.settings import TABLE, MigrationMode, Settings, describe, warnings
 from strait_server.base.settings.sources import SettingsError, find_file, read
@@ -197,7 +198,7 @@ async def _migrate(settings: Settings, *, check: bool) -> int:
 async def _connect(settings: Settings) -> asyncpg.Connection:
     try:
         return await asyncpg.connect(settings.database_url, timeout=_CONNECT_SECONDS)
-    except (TimeoutError, OSError, asyncpg.PostgresError) as error:
+    except FAILURES as error:
         raise Unavailable(f"the database does not answer: {error}") from error
 
 

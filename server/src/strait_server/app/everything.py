@@ -36,7 +36,7 @@ async def run(settings: Settings) -> int:
             services = await stack.enter_async_context(living(settings))
             if settings.mode in {Mode.ALL, Mode.WORKER}:
                 await stack.enter_async_context(working(services))
-            await stack.enter_async_context(_hearing(services))
+            await stack.enter_async_context(hearing(services))
             if settings.mode in {Mode.ALL, Mode.API}:
                 await stack.enter_async_context(answering(services))
             _settle_down()
@@ -71,14 +71,14 @@ async def answering(services: Services) -> AsyncGenerator[None]:
 
 
 @asynccontextmanager
-async def _hearing(services: Services) -> AsyncGenerator[None]:
+async def hearing(services: Services) -> AsyncGenerator[None]:
     """Hear what other processes say, after everybody has subscribed."""
-    hearing = asyncio.create_task(services.listener.run())
+    task = services.watch(services.listener.run(), name="listener")
     try:
         yield
     finally:
-        hearing.cancel()
-        await asyncio.wait([hearing])
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def _listen(settings: Settings) -> socket.socket:

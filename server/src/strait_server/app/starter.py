@@ -2,10 +2,10 @@
 
 import sys
 
-import asyncpg
 import uvloop
 
-from strait_server.base.db.connection import Connection, prepare_types
+from strait_server.base.db.connection import Connection
+from strait_server.base.db.database import Database
 from strait_server.base.settings import Settings
 from strait_server.tenancy.access.model import EVERYTHING, Actor, ActorType, NewKey
 from strait_server.tenancy.access.service import keys
@@ -25,12 +25,12 @@ def greet(settings: Settings) -> None:
 
 
 async def _first_key(settings: Settings) -> str:
-    raw = await asyncpg.connect(settings.database_url)
+    database = Database(settings.database_url, max_connections=1)
     try:
-        await prepare_types(raw)
-        return await _make(Connection(raw))
+        async with database.connection() as db:
+            return await _make(db)
     finally:
-        await raw.close()
+        await database.close()
 
 
 async def _make(db: Connection) -> str:

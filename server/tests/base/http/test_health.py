@@ -2,6 +2,9 @@
 
 import asyncio
 
+import asyncpg
+import pytest
+
 from strait_server.base.errors import Unavailable
 from strait_server.base.http.health import Check, ComponentStatus, Health
 
@@ -36,6 +39,25 @@ async def test_what_we_cannot_do_without_takes_us_down():
 
     assert [it.error for it in components] == ["the database does not answer", ""]
     assert health.overall(components) is ComponentStatus.DOWN
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TimeoutError(),
+        ConnectionResetError("connection reset"),
+        asyncpg.InterfaceError("connection is closed"),
+        asyncpg.InternalClientError("got result for unknown protocol state 3"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_whatever_a_lost_database_says_it_is_down(error):
+    async def lost():
+        raise error
+
+    [component] = await a_health(Check(name="database", probe=lost)).components()
+
+    assert component.status is ComponentStatus.DOWN
 
 
 async def test_what_we_can_do_without_does_not():

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from typing import Final
 
-import asyncpg
 from litestar import Response, Router, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
@@ -18,6 +17,7 @@ from litestar.params import SkipValidation
 from msgspec import Struct, structs
 
 from strait_server.base.clock import monotonic
+from strait_server.base.db.outage import FAILURES
 from strait_server.base.errors import StraitError, Unavailable
 from strait_server.base.http.exchange import exchange_of
 from strait_server.base.http.framework import JSONRequest
@@ -25,13 +25,6 @@ from strait_server.base.http.guards import OPEN_TO_ALL
 
 _CHECK_SECONDS: Final = 3.0
 _FRESH_SECONDS: Final = 1.0
-_FAILURES: Final = (
-    TimeoutError,
-    OSError,
-    StraitError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-)
 
 
 class ComponentStatus(StrEnum):
@@ -127,7 +120,7 @@ async def _look(check: Check) -> Component:
     try:
         async with asyncio.timeout(_CHECK_SECONDS):
             await check.probe()
-    except _FAILURES as failure:
+    except (*FAILURES, StraitError) as failure:
         error = str(failure) or type(failure).__name__
     return Component(
         name=check.name,
