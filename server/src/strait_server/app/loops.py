@@ -5,7 +5,7 @@ all are safe to run twice at once.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -15,6 +15,7 @@ from strait_server.app.reactions import REACTIONS
 from strait_server.base import outbox
 from strait_server.base.db.connection import Connection
 from strait_server.base.loops import Loop
+from strait_server.base.telemetry.instruments import Counter
 from strait_server.work.dispatch import loops as dispatch
 from strait_server.work.intake import loops as intake
 from strait_server.work.queue import loops as queue
@@ -30,7 +31,8 @@ _ADAPT_EVERY: Final = timedelta(seconds=3)
 
 def worker_loops(services: Services, policy: Policy, due: asyncio.Event) -> Sequence[Loop]:
     """Every loop of this milestone's rooms, with its period."""
-    settings = services.settings
+    settings, metrics = services.settings, services.metrics
+    deleted = metrics.loops.reaper_records_deleted
     tidy = settings.reaper_interval
     relay = outbox.Relay(REACTIONS)
     told = asyncio.Event()
@@ -39,7 +41,9 @@ def worker_loops(services: Services, policy: Policy, due: asyncio.Event) -> Sequ
     return [
         Loop(
             name="queue.move_due",
-            step=partial(queue.move_due, worth=policy.worth),
+            step=_counted(
+                partial(queue.move_due, worth=policy.worth), metrics.loops.poller_runs_queued
+            ),
             every=policy.poll_every,
             alone=False,
             next_in=queue.next_due,
@@ -53,14 +57,25 @@ def worker_loops(services: Services, policy: Policy, due: asyncio.Event) -> Sequ
             step=partial(queue.open_waiting_gates, worth=policy.worth),
             every=tidy,
         ),
-        Loop(name="intake.forget", step=intake.forget, every=_HOURLY),
-        Loop(name="dispatch.forget", step=dispatch.forget, every=_HOURLY),
+        Loop(
+            name="intake.forget", step=_counted(intake.forget, deleted, "admission"), every=_HOURLY
+        ),
+        Loop(
+            name="dispatch.forget",
+            step=_counted(dispatch.forget, deleted, "duration"),
+            every=_HOURLY,
+        ),
         Loop(name="runs.ensure_months", step=runs.ensure_months, every=_HOURLY),
-        Loop(name="runs.retire", step=runs.retire(settings), every=tidy),
+        Loop(name="runs.retire", step=runs.retire(settings, deleted), every=tidy),
         Loop(
             name="queue.measure",
-            step=partial(workers.measure_queue, services.metrics.queue),
+            step=partial(workers.measure_queue, metrics.queue),
             every=timedelta(seconds=15),
+        ),
+        Loop(
+            name="queue.measure_jobs",
+            step=partial(workers.measure_jobs, metrics.queue),
+            every=timedelta(minutes=1),
         ),
     ]
 
@@ -74,3 +89,16 @@ def adaptive_loop(worker: Worker, policy: Policy) -> Sequence[Loop]:
         return await workers.adapt(db, worker, policy)
 
     return [Loop(name="workers.adapt", step=adapt, every=_ADAPT_EVERY, alone=False)]
+
+
+def _counted(
+    step: Callable[[Connection], Awaitable[int]], counter: Counter, *labels: str
+) -> Callable[[Connection], Awaitable[int]]:
+    """Let the counter hear what a step answers."""
+
+    async def take_step(db: Connection) -> int:
+        did = await step(db)
+        counter.add(did, *labels)
+        return did
+
+    return take_step

@@ -41,10 +41,6 @@ NAMES = [
     "strait_db_pool_max_conns",
     "strait_http_request_duration",
     "strait_http_inflight_requests",
-    "strait_permission_cache_hits_total",
-    "strait_permission_cache_misses_total",
-    "strait_permission_cache_evictions_total",
-    "strait_permission_cache_entries",
     "strait_shutdown_total",
 ]
 

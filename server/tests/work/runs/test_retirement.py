@@ -6,6 +6,7 @@ import pytest
 import world
 
 from strait_server.base.ids import new_id
+from strait_server.base.telemetry.metrics import Metrics
 from strait_server.work.queue import service as queue
 from strait_server.work.queue.model import FINAL, NewEvent, Status
 from strait_server.work.runs.service.retirement import Retirement, ensure_months
@@ -61,7 +62,7 @@ async def _month_of(db, run_id):
 
 async def retire(db, *, short=SHORT, long=LONG):
     """Take every step until there is nothing to do."""
-    retirement = Retirement(short=short, long=long)
+    retirement = Retirement(short=short, long=long, deleted=Metrics().loops.reaper_records_deleted)
     steps = 0
     while await retirement.step(db):
         steps += 1

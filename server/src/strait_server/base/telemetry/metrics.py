@@ -111,10 +111,12 @@ class LoopMetrics:
             "strait_reaper_operations_total", "Passes of the reaper", "operation", "status"
         )
         self.reaper_records_deleted = Counter(
-            "strait_reaper_records_deleted_total", "Rows deleted by retention", "type"
+            "strait_reaper_records_deleted_total",
+            "Rows deleted one by one when spent",
+            "type",
         )
         self.poller_runs_queued = Counter(
-            "strait_scheduler_poller_runs_queued_total", "Delayed runs that became due"
+            "strait_scheduler_poller_runs_queued_total", "Waiting runs that became due"
         )
         self.restarts = Counter(
             "strait_loop_restarts_total", "Background loops that failed and went on", "loop"
@@ -144,20 +146,6 @@ class HttpMetrics:
         self.inflight = Gauge("strait_http_inflight_requests", "HTTP requests being answered")
 
 
-class PermissionMetrics:
-    """How often permissions had to be looked up."""
-
-    def __init__(self) -> None:
-        self.hits = Counter("strait_permission_cache_hits_total", "Permissions found in the cache")
-        self.misses = Counter(
-            "strait_permission_cache_misses_total", "Permissions looked up in the database"
-        )
-        self.evictions = Counter(
-            "strait_permission_cache_evictions_total", "Permissions dropped for lack of room"
-        )
-        self.entries = Gauge("strait_permission_cache_entries", "Permissions in cache")
-
-
 class Metrics:
     """All metrics of a process. `instruments` is the list, for the reference for instance."""
 
@@ -169,7 +157,6 @@ class Metrics:
         self.loops = LoopMetrics()
         self.database = DatabaseMetrics()
         self.http = HttpMetrics()
-        self.permissions = PermissionMetrics()
         self.shutdowns = Counter("strait_shutdown_total", "Shutdowns begun", "reason")
         self.instruments: Final[tuple[Instrument, ...]] = (
             *vars(self.runs).values(),
@@ -179,7 +166,6 @@ class Metrics:
             *vars(self.loops).values(),
             *vars(self.database).values(),
             *vars(self.http).values(),
-            *vars(self.permissions).values(),
             self.shutdowns,
         )
         self._registry = CollectorRegistry(auto_describe=False)

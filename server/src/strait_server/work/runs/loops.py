@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from strait_server.base.db.connection import Connection
 from strait_server.base.settings import Settings
+from strait_server.base.telemetry.instruments import Counter
 from strait_server.work.runs.service import retirement
 
 
@@ -12,8 +13,8 @@ async def ensure_months(db: Connection) -> int:
     return await retirement.ensure_months(db)
 
 
-def retire(settings: Settings) -> Callable[[Connection], Awaitable[int]]:
+def retire(settings: Settings, deleted: Counter) -> Callable[[Connection], Awaitable[int]]:
     """Make the step that lets old runs go, as long as the settings keep them."""
     return retirement.Retirement(
-        short=settings.run_retention_short, long=settings.run_retention_long
+        short=settings.run_retention_short, long=settings.run_retention_long, deleted=deleted
     ).step

@@ -13,6 +13,12 @@ async def measure_queue(metrics: QueueMetrics, db: Connection) -> int:
     return 0
 
 
+async def measure_jobs(metrics: QueueMetrics, db: Connection) -> int:
+    """Set the gauges of what waits and what is given up, by job."""
+    await load.measure_jobs(db, metrics)
+    return 0
+
+
 async def adapt(db: Connection, worker: Worker, policy: Policy) -> int:
     """Let the worker's concurrency follow the load (behaviour 14.2)."""
     await load.adapt(db, worker, policy)

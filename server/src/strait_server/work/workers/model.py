@@ -50,6 +50,13 @@ class Depth(Struct, frozen=True):
     runs: int
 
 
+class JobDepth(Struct, frozen=True):
+    """How many runs of a job there are."""
+
+    job_id: UUID
+    runs: int
+
+
 class Concurrency(Struct, frozen=True, kw_only=True):
     """How many runs a worker keeps in flight, and how often in a row it was nearly idle."""
 

@@ -120,3 +120,22 @@ select 'delayed', count(*) from scheduled where reason = 'delay'
 union all
 select 'executing', count(*) from leases cross join lateral unnest(run_ids) as held (run_id)
     join runs on runs.id = held.run_id and runs.status = 'executing';
+
+-- name: queued_by_job
+-- What `depths` calls queued, by job; a job without any has no row.
+select job_id, count(*) as runs
+from (
+    select job_id from queue
+    union all
+    select job_id from blocked
+    union all
+    select job_id from scheduled where reason <> 'delay'
+) as waiting
+group by job_id;
+
+-- name: dead_letters_by_job
+-- From the side table, whose index by job holds all that is asked for.
+select job_id, count(*) as runs
+from unsuccessful_runs
+where status = 'dead_letter'
+group by job_id;

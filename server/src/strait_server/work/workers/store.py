@@ -6,7 +6,7 @@ from uuid import UUID
 
 from strait_server.base.db.connection import Connection
 from strait_server.base.db.queries import load_queries
-from strait_server.work.workers.model import Depth, Lost
+from strait_server.work.workers.model import Depth, JobDepth, Lost
 
 SQL: Final = load_queries(__name__)
 
@@ -89,3 +89,11 @@ async def claimable(db: Connection, *, project_ids: Sequence[str] | None) -> int
 
 async def depths(db: Connection) -> list[Depth]:
     return await db.rows(Depth, SQL["depths"])
+
+
+async def queued_by_job(db: Connection) -> list[JobDepth]:
+    return await db.rows(JobDepth, SQL["queued_by_job"])
+
+
+async def dead_letters_by_job(db: Connection) -> list[JobDepth]:
+    return await db.rows(JobDepth, SQL["dead_letters_by_job"])

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from strait_server.base.clock import monotonic
 from strait_server.base.db.connection import Connection
+from strait_server.base.telemetry.instruments import Counter
 from strait_server.work.queue import service as queue
 
 _BEGINNING: Final = UUID(int=0)
@@ -21,9 +22,10 @@ class Retirement:
     beginning, and finds little to do there.
     """
 
-    def __init__(self, *, short: timedelta, long: timedelta) -> None:
+    def __init__(self, *, short: timedelta, long: timedelta, deleted: Counter) -> None:
         self._short = short
         self._long = long
+        self._deleted = deleted
         self._after = _BEGINNING
         self._begun = monotonic()
 
@@ -32,6 +34,7 @@ class Retirement:
         deleted, last = await queue.retire(
             db, short=self._short, long=self._long, after=self._after
         )
+        self._deleted.add(deleted, "run")
         if last is not None:
             self._after = last
             return max(deleted, 1)

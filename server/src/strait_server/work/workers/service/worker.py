@@ -68,11 +68,13 @@ class Worker:
         self._pace = Concurrency(limit=_first_limit(policy))
         self._tasks: set[asyncio.Task[None]] = set()
         self._busy = 0
+        self._sending = 0
         self._wake = asyncio.Event()
         self._place_freed = asyncio.Event()
         self._stopping = asyncio.Event()
         self._look_at = monotonic()
         self._metrics.running.follow(lambda: self._busy)
+        self._metrics.waiting.follow(lambda: self._busy - self._sending)
 
     @property
     def in_flight(self) -> int:
@@ -212,10 +214,12 @@ class Worker:
         if not isinstance(admitted, Provision):
             snoozes = notes_of(run).snooze_count if isinstance(admitted, Snooze) else 0
             return verdicts.record(run, definition, admitted, snoozes=snoozes)
+        self._sending += 1
         try:
             self._recorder.start(run, monotonic())
             sent = await self._dispatcher.send(run, admitted, claimed=claimed)
         finally:
+            self._sending -= 1
             self._dispatcher.leave(run.job_id)
         return self._after_sending(run, definition, sent)
 
