@@ -100,7 +100,7 @@ class OneConnection(Database):
         self._raw = raw
         self._turn = asyncio.Lock()
 
-    async def dedicated(self, settings=None, *, timeout_seconds=5.0):
+    async def dedicated(self, settings=None):
         return self._raw
 
     @asynccontextmanager

@@ -12,7 +12,6 @@ from strait_server.base import clock, ids
 from strait_server.base.crypto.run_tokens import RunTokens
 from strait_server.base.http.exchange import exchange_of
 from strait_server.base.http.framework import JSONRequest
-from strait_server.base.http.guards import Credentials
 from strait_server.base.http.limits import Limiter
 
 WHO = "/v1/projects"
@@ -186,16 +185,11 @@ async def whoami(request: JSONRequest) -> dict[str, object]:
     return {"id": actor.id, "attempt": actor.attempt, "scoped": actor.may("runs:read")}
 
 
-@get("/v1/events/stream", opt={"credentials": Credentials.CALLER_OR_QUERY_TOKEN})
-async def stream(request: JSONRequest) -> str:
-    return exchange_of(request.scope).actor.id
-
-
 @pytest.fixture
 async def other_doors(api):
     """Routes of rooms above, behind the same gate."""
     gate = Gate(api.services.keyring, TOKENS, world.INTERNAL_SECRET, Limiter())
-    app = serving.routes(whoami, stream, guards=[Authentication(gate)])
+    app = serving.routes(whoami, guards=[Authentication(gate)])
     async with serving.client_of(app) as client:
         yield client
 
@@ -261,20 +255,7 @@ async def test_job_code_learns_what_we_understand(other_doors, version, accepted
     assert answer.headers["x-sdk-capabilities"] == capabilities
 
 
-async def test_a_stream_takes_a_key_from_the_query(other_doors, db):
-    """Browsers cannot send headers with an EventSource."""
-    made = await world.a_key(db)
-
-    opened = await other_doors.get(f"/v1/events/stream?token={made.key}")
-    with_header = await other_doors.get(
-        f"/v1/events/stream?token={made.key}", headers={"Authorization": f"Bearer {UNKNOWN}"}
-    )
-
-    assert opened.text == f"apikey:{made.id}"
-    assert with_header.status_code == 401
-
-
-async def test_other_routes_do_not(db, door):
+async def test_a_key_in_the_query_does_not_count(db, door):
     made = await world.a_key(db)
 
     assert (await (await door()).get(f"{WHO}?token={made.key}")).status_code == 401

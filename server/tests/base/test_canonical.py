@@ -1,5 +1,6 @@
-"""Canonical payloads, their hashes, and NUL characters (behaviour 2.7, B.6; api 1.2)."""
+"""Canonical payloads and NUL characters (behaviour 2.7, B.6; api 1.2)."""
 
+import hashlib
 import json
 
 import pytest
@@ -10,7 +11,6 @@ from strait_server.base.canonical import (
     MAX_DEPTH,
     PayloadError,
     canonical,
-    payload_hash,
     strip_nul,
 )
 
@@ -33,7 +33,7 @@ JSON = st.recursive(
 )
 def test_the_vectors_of_the_specification_hold(raw, form, digest):
     assert canonical(raw.encode()) == form.encode()
-    assert payload_hash(raw.encode()) == digest
+    assert hashlib.sha256(canonical(raw.encode())).hexdigest() == digest
 
 
 @pytest.mark.parametrize(

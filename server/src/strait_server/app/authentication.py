@@ -43,17 +43,13 @@ class Gate(Struct, frozen=True):
     internal_secret: str
     limiter: Limiter
 
-    async def identify(
-        self, exchange: Exchange, query_string: bytes, *, token_in_query: bool = False
-    ) -> Actor:
+    async def identify(self, exchange: Exchange, query_string: bytes) -> Actor:
         """Tell who is asking, and count the request against their limit.
 
         Raises `Unauthorized` with the reason, or `LimitReached`.
         """
         bearer = _bearer(exchange)
         given = exchange.headers
-        if token_in_query and not bearer and b"x-internal-secret" not in given:
-            bearer = _parameter(query_string, "token")
         if bearer.startswith(keys.MARK):
             credential = await self.keyring.recognise(bearer)
             self.limiter.admit(exchange, credential.bucket, credential.rate)
@@ -112,18 +108,13 @@ class Authentication:
     ) -> None:
         exchange = exchange_of(connection.scope)
         query_string = connection.scope["query_string"]
-        wanted = credentials_of(handler, connection.scope["path"])
-        match wanted:
+        match credentials_of(handler, connection.scope["path"]):
             case Credentials.NONE:
                 return
             case Credentials.RUN:
                 exchange.actor = self._gate.identify_run(exchange, connection.path_params)
-            case Credentials.CALLER | Credentials.CALLER_OR_QUERY_TOKEN:
-                exchange.actor = await self._gate.identify(
-                    exchange,
-                    query_string,
-                    token_in_query=wanted is Credentials.CALLER_OR_QUERY_TOKEN,
-                )
+            case Credentials.CALLER:
+                exchange.actor = await self._gate.identify(exchange, query_string)
             case Credentials.OPTIONAL:
                 try:
                     exchange.actor = await self._gate.identify(exchange, query_string)

@@ -1,4 +1,4 @@
-"""One spelling for each JSON value, so that equal payloads have equal bytes and hashes.
+"""One spelling for each JSON value, so that equal payloads have equal bytes.
 
 The canonical form (behaviour 2.7, B.6) is UTF-8 with keys sorted by code point,
 no spaces and no needless escapes. Numbers keep the digits they were written with:
@@ -6,7 +6,6 @@ nothing passes through a float, and integers have up to 4300 digits (T95).
 Two spellings are one value here as in `jsonb`: `-0` becomes `0`.
 """
 
-import hashlib
 import json
 import re
 from collections import Counter
@@ -58,11 +57,6 @@ def canonical(raw: bytes) -> bytes:
     if _is_too_deep(written):
         raise PayloadError(f"JSON is nested deeper than {MAX_DEPTH} levels")
     return written
-
-
-def payload_hash(raw: bytes) -> str:
-    """Hash the canonical form: lower-case hex SHA-256. Raises as `canonical`."""
-    return hashlib.sha256(canonical(raw)).hexdigest()
 
 
 def strip_nul(raw: bytes) -> bytes:

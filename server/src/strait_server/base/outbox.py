@@ -37,10 +37,10 @@ _OLDEST: Final = Query(
     from outbox
     where recorded_by < pg_snapshot_xmin(pg_current_snapshot())
     order by id
-    limit $1
+    limit 1
     for update
     """,
-    ("limit",),
+    (),
 )
 _DELETE: Final = Query("delete", "delete from outbox where id = $1", ("id",))
 _ENCODER: Final = msgspec.json.Encoder()
@@ -71,7 +71,7 @@ class Relay:
         told = 0
         while told < 100:  # noqa: PLR2004 - one bounded batch
             async with db.transaction():
-                recorded = await db.row(_Recorded, _OLDEST, limit=1)
+                recorded = await db.row(_Recorded, _OLDEST)
                 if recorded is None:
                     break
                 await self._tell(db, recorded)

@@ -103,17 +103,6 @@ async def test_a_batch_is_no_larger_than_its_limit(start):
     assert ledger.batches == [[0, 1], [2, 3], [4]]
 
 
-async def test_a_lingering_batch_collects_what_comes_soon_after(start):
-    ledger = Ledger()
-    coalescer = start(ledger, linger=0.02)
-    first = coalescer.submit(1)
-    await asyncio.sleep(0)
-
-    await answers(first, coalescer.submit(2))
-
-    assert ledger.batches == [[1, 2]]
-
-
 @pytest.mark.parametrize("bad", [{0}, {6}, {3, 4}, {0, 1, 2, 3, 4, 5, 6}])
 async def test_a_bad_item_fails_alone(start, bad):
     ledger = Ledger(bad=bad)

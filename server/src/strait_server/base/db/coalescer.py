@@ -33,14 +33,10 @@ class Coalescer(Generic[T, R]):
         write: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]],
         *,
         limit: int = 500,
-        linger: float = 0.0,
         revocable: bool = False,
-        name: str = "",
     ) -> None:
-        self.name = name
         self._write = write
         self._limit = limit
-        self._linger = linger
         self._revocable = revocable
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._writing: list[tuple[T, asyncio.Future[R]]] = []
@@ -73,8 +69,6 @@ class Coalescer(Generic[T, R]):
         try:
             while True:
                 await self._wake.wait()
-                if self._linger:
-                    await asyncio.sleep(self._linger)
                 self._wake.clear()
                 while self._waiting:
                     await self._flush()

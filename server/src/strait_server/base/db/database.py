@@ -37,11 +37,10 @@ class Database:
         min_connections: int = 1,
         max_connections: int = 10,
         statement_timeout: timedelta = timedelta(seconds=30),
-        name: str = "strait",
     ) -> None:
         self.dsn: Final = dsn
         self._settings = {
-            "application_name": name,
+            "application_name": "strait",
             "statement_timeout": str(int(statement_timeout.total_seconds() * 1000)),
             # Nothing of ours waits inside a transaction: who does hangs, and holds locks.
             "idle_in_transaction_session_timeout": "15000",
@@ -55,12 +54,7 @@ class Database:
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
 
-    async def dedicated(
-        self,
-        settings: Mapping[str, str] | None = None,
-        *,
-        timeout_seconds: int = _CONNECT_SECONDS,
-    ) -> asyncpg.Connection:
+    async def dedicated(self, settings: Mapping[str, str] | None = None) -> asyncpg.Connection:
         """Open a connection that belongs to the caller, who closes it.
 
         Not to be let in is an outage as well, whatever PostgreSQL's reason: a
@@ -70,7 +64,7 @@ class Database:
             raw = await asyncpg.connect(
                 self.dsn,
                 server_settings={**self._settings, **(settings or {})},
-                timeout=timeout_seconds,
+                timeout=_CONNECT_SECONDS,
                 command_timeout=self._command_seconds,
             )
         except asyncpg.PostgresError as error:

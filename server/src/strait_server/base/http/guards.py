@@ -25,7 +25,6 @@ class Credentials(StrEnum):
     NONE = "none"
     OPTIONAL = "optional"
     CALLER = "caller"
-    CALLER_OR_QUERY_TOKEN = "caller_or_query_token"  # noqa: S105 - a name
     RUN = "run"
 
 

@@ -21,13 +21,11 @@ from strait_server.base.http.schemas import Document, Schemas, given_by, publish
 _JSON: Final = "application/json"
 _BEARER: Final = {"bearerAuth": list[str]()}
 _INTERNAL: Final = {"internalSecret": list[str]()}
-_QUERY: Final = {"queryToken": list[str]()}
 _RUN: Final = {"runToken": list[str]()}
 _SECURITY: Final[Mapping[Credentials, Sequence[Document]]] = {
     Credentials.NONE: [],
     Credentials.OPTIONAL: [{}, _BEARER, _INTERNAL],
     Credentials.CALLER: [_BEARER, _INTERNAL],
-    Credentials.CALLER_OR_QUERY_TOKEN: [_BEARER, _INTERNAL, _QUERY],
     Credentials.RUN: [_RUN],
 }
 _SCHEMES: Final[Document] = {
@@ -41,12 +39,6 @@ _SCHEMES: Final[Document] = {
         "in": "header",
         "name": "X-Internal-Secret",
         "description": "The secret of trusted services.",
-    },
-    "queryToken": {
-        "type": "apiKey",
-        "in": "query",
-        "name": "token",
-        "description": "An API key, for browsers that cannot send headers.",
     },
     "runToken": {
         "type": "http",

@@ -2,7 +2,7 @@
 
 `db: Db` is a pooled connection, `data: JSONBody[CreateThing]` the checked body,
 `page: Paging` where in a list the caller is; the rest are plain parameters of
-path, query and header.
+path and query.
 """
 
 import re
@@ -12,7 +12,6 @@ from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
 from litestar.params import (
     BodyKwarg,
-    HeaderParameter,
     PathParameter,
     QueryParameter,
     SkipValidation,
@@ -29,7 +28,6 @@ Paging: TypeAlias = NamedDependency[SkipValidation[PageRequest]]
 JSONBody: TypeAlias = Annotated[SkipValidation[T], BodyKwarg(media_type=RequestEncodingType.JSON)]
 FromPath: TypeAlias = Annotated[T, PathParameter()]
 FromQuery: TypeAlias = Annotated[T, QueryParameter()]
-FromHeader: TypeAlias = Annotated[T, HeaderParameter()]
 
 # Every number in a body has a limit: PostgreSQL's integers do (T118d).
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2_147_483_647)]

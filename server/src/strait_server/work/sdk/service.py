@@ -69,14 +69,12 @@ class Reports:
         self._definitions = definitions
         self._policy = policy
         self._told: OrderedDict[UUID, int] = OrderedDict()
-        self._beats: Coalescer[Beat, bool] = Coalescer(
-            self._write_beats, limit=_BATCH, name="heartbeats"
-        )
+        self._beats: Coalescer[Beat, bool] = Coalescer(self._write_beats, limit=_BATCH)
         self._events: Coalescer[NewEvent, datetime | None] = Coalescer(
-            self._write_events, limit=_BATCH, name="events"
+            self._write_events, limit=_BATCH
         )
         self._conclusions: Coalescer[Conclusion, Run | None] = Coalescer(
-            self._write_conclusions, limit=_BATCH, name="conclusions"
+            self._write_conclusions, limit=_BATCH
         )
 
     async def run(self) -> None:

@@ -10,6 +10,7 @@ import psutil
 import pytest
 from base.db.embedded.machine import query
 
+from strait_server.base.db.embedded import account, home
 from strait_server.base.db.embedded.errors import EmbeddedFailed
 from strait_server.base.db.embedded.folders import all_may_pass
 from strait_server.base.db.embedded.home import SHARED_PLACE
@@ -63,7 +64,7 @@ async def test_a_folder_that_only_root_may_enter_keeps_its_mode(removed, closed,
 
     assert await query(server.dsn, "select 1") == 1
     assert server.directory.parent == SHARED_PLACE
-    assert str(server.directory) in server.notice
+    assert str(server.directory) in home.locate(closed / "strait", account.current()).notice
     assert closed.stat().st_mode & 0o777 == 0o700
     assert list(closed.iterdir()) == []
 

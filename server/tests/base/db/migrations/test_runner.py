@@ -36,11 +36,6 @@ async def test_each_file_is_applied_once(raw):
     assert await raw.fetchval("select array_agg(id) from one") == [7]
 
 
-async def test_some_files_can_be_applied_first(raw):
-    assert await migrate(raw, [ONE, TWO], lock_seconds=1, limit=1) == ["0001_one"]
-    assert [file.name for file in await pending(raw, [ONE, TWO])] == ["0002_two"]
-
-
 async def test_a_failing_file_leaves_the_database_as_before(raw):
     broken = a_file(2, "create table half ();\ninsert into one values (1), (1);")
 

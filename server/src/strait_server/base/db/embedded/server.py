@@ -53,11 +53,6 @@ class EmbeddedServer:
         return self._home.folder
 
     @property
-    def notice(self) -> str | None:
-        """One line for the user when that is not where he asked for it."""
-        return self._home.notice
-
-    @property
     def owned(self) -> bool:
         """Whether our `stop` will end the server."""
         return self._owner.held
@@ -81,12 +76,6 @@ class EmbeddedServer:
         """Over the unix socket: for the user who started the server, no password."""
         sockets = quote(str(self._last_seen.sockets), safe="")
         return f"postgresql://{cluster.ROLE}@/{cluster.DATABASE}?host={sockets}&port={self.port}"
-
-    @property
-    def tcp_dsn(self) -> str:
-        """Over 127.0.0.1, with the password: for any other program."""
-        password = self._home.password.read_text()
-        return f"postgresql://{cluster.ROLE}:{password}@127.0.0.1:{self.port}/{cluster.DATABASE}"
 
     def stop(self) -> None:
         """Let commits finish and end the server, if it is ours. Safe to repeat."""

@@ -62,20 +62,16 @@ async def prepare(
 
 
 async def migrate(
-    connection: asyncpg.Connection,
-    files: Sequence[Migration],
-    *,
-    lock_seconds: float,
-    limit: int | None = None,
+    connection: asyncpg.Connection, files: Sequence[Migration], *, lock_seconds: float
 ) -> list[str]:
-    """Apply what is pending, at most `limit` files, and return their names.
+    """Apply what is pending, and return the names of the files.
 
     Raises `MigrationLocked`, `SchemaMismatch`, or `MigrationFailed`; what was
     applied before the failure stays.
     """
     db = Connection(connection)
     async with _lock(db, lock_seconds), _no_time_limit(connection):
-        waiting = (await pending(connection, files))[:limit]
+        waiting = await pending(connection, files)
         if waiting:
             await db.execute(SQL["create_table"])
         for file in waiting:

@@ -74,7 +74,7 @@ class Intake:
         self._tokens = tokens
         self._limits = limits
         self.flusher: Final[Coalescer[Ticket, Passage]] = Coalescer(
-            self._flush, limit=_BATCH, revocable=True, name="triggers"
+            self._flush, limit=_BATCH, revocable=True
         )
 
     async def trigger(

@@ -57,9 +57,7 @@ class Recorder:
         self._started = asyncio.Event()
         self._left_in_lease: Counter[int] = Counter()
         self._abandoned: set[int] = set()
-        self._outcomes: Coalescer[Report, bool] = Coalescer(
-            self._write, limit=_BATCH, name="outcomes"
-        )
+        self._outcomes: Coalescer[Report, bool] = Coalescer(self._write, limit=_BATCH)
 
     @property
     def leases(self) -> Collection[int]:
