@@ -24,7 +24,7 @@ from strait_server.base.http.exchange import (
 )
 from strait_server.base.http.faces import Face, Request, admit, read_query
 from strait_server.base.http.limits import AddressLimits
-from strait_server.base.http.problems import Disconnected, render
+from strait_server.base.http.problems import render
 
 _SDK: Final = "/sdk/"
 
@@ -88,8 +88,6 @@ class Express:
                 exchange=exchange, path=path, query=read_query(scope["query_string"]), body=body
             )
             return await face.call(self._context, request)
-        except Disconnected:
-            raise
         except Exception as error:  # noqa: BLE001 - the outermost frame of this door
             return render(error, exchange.request_id)
 
@@ -106,8 +104,6 @@ async def _body(receive: Receive) -> bytes:
     while message.get("more_body"):
         message = await receive()
         parts.append(message.get("body", b""))
-    if message["type"] == "http.disconnect":
-        raise Disconnected
     return b"".join(parts)
 
 
