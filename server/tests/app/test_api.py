@@ -6,6 +6,7 @@ import pytest
 import world
 
 from strait_server.app import api as app
+from strait_server.base import ids
 from strait_server.base.http.guards import Requires
 
 
@@ -45,6 +46,25 @@ async def test_a_wrong_method_says_which_are_right(client):
     assert answer.status_code == 405
     assert answer.json()["code"] == "method_not_allowed"
     assert set(answer.headers["allow"].split(", ")) >= {"GET", "POST"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/jobs", 200),
+        ("/reference/openapi.json", 200),
+        (f"/v1/runs/{ids.new_id()}", 404),
+        ("/v1/jobs/nope/trigger", 405),
+        ("/nowhere", 404),
+    ],
+)
+async def test_head_is_answered_as_get_is_without_the_body(client, path, status):
+    """RFC 9110, 9.3.2; by both doors."""
+    whole, head = await client.get(path), await client.head(path)
+
+    assert (head.status_code, whole.status_code, head.content) == (status, status, b"")
+    assert head.headers["content-length"] == str(len(whole.content))
+    assert head.headers["content-type"] == whole.headers["content-type"]
 
 
 async def test_an_id_that_is_none_is_not_found(client):

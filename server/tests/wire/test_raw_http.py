@@ -131,6 +131,17 @@ async def test_a_head_that_never_ends_is_not_kept(line):
     assert await line.flood(b"a" * 65_536, most=1 << 28) < 1 << 28
 
 
+@pytest.mark.parametrize("path", ["/health", "/v1/runs/nope"])
+async def test_after_a_head_request_the_connection_goes_on(line, path):
+    """RFC 9110, 9.3.2: it has the length of a body, and no body."""
+    line.say(request("HEAD", path) + LIVING)
+
+    head, living = await line.hear(body=False), await line.hear()
+
+    assert int(head.headers["content-length"]) > 0
+    assert json.loads(living.body)["status"] == "ok"
+
+
 async def test_a_head_of_a_reasonable_size_is_read(line):
     line.say(request("GET", "/health", "X: " + "a" * 30_000))
 

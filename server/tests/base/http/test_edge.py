@@ -98,6 +98,22 @@ async def test_every_answer_has_the_security_headers():
     assert "strict-transport-security" not in answer.headers
 
 
+async def test_head_is_get_without_the_body():
+    """RFC 9110, 9.3.2."""
+    log, lines = a_log()
+    edge = an_edge(log=log)
+
+    whole = await ask(edge)
+    head = await ask(edge, "HEAD")
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(whole.content))
+    assert [(line["method"], line["bytes"]) for line in lines()] == [
+        ("GET", len(whole.content)),
+        ("HEAD", 0),
+    ]
+
+
 async def test_a_failure_has_them_too():
     async def fail(scope, receive, send):
         raise Conflict("no")

@@ -132,7 +132,7 @@ def test_a_wrong_method_says_which_are_right():
 
     assert answer.status == 405
     assert json.loads(answer.body)["code"] == "method_not_allowed"
-    assert dict(answer.headers)[b"allow"] == b"GET, POST"
+    assert dict(answer.headers)[b"allow"] == b"GET, HEAD, POST"
 
 
 def test_a_single_failure_in_a_group_is_that_failure():

@@ -78,7 +78,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = monotonic()
-        passage = _Passage(self._open(scope), receive, send)
+        passage = _Passage(self._open(scope), receive, send, head_only=scope["method"] == "HEAD")
         self._metrics.inflight.add(1)
         try:
             await self._pass(passage, scope)
@@ -115,7 +115,9 @@ class Edge:
                 if (answer := self._answer_early(passage, scope)) is not None:
                     await send_answer(answer, passage.send)
                 else:
-                    await self._app(scope, passage.receive, passage.send)
+                    # HEAD is GET without the body (RFC 9110, 9.3.2), to everybody but us.
+                    asked = {**scope, "method": "GET"} if passage.head_only else scope
+                    await self._app(asked, passage.receive, passage.send)
         except Exception as error:
             if passage.status:  # too late to say so
                 raise
@@ -149,13 +151,17 @@ class _Passage:
         "_size",
         "deadline",
         "exchange",
+        "head_only",
         "most",
         "sent",
         "status",
     )
 
-    def __init__(self, exchange: Exchange, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, exchange: Exchange, receive: Receive, send: Send, *, head_only: bool
+    ) -> None:
         self.exchange = exchange
+        self.head_only = head_only
         self.deadline: asyncio.Timeout | None = None
         self.status = 0
         self.sent = 0
@@ -187,6 +193,8 @@ class _Passage:
             message["headers"] = headers.complete(given, self.exchange, now=unix())
             if self.deadline is not None and not self.is_late:
                 self.deadline.reschedule(None)
+        elif self.head_only:
+            message["body"] = b""
         else:
             self.sent += len(message.get("body", b""))
         await self._send(message)

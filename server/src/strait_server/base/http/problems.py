@@ -130,7 +130,8 @@ def _render_refusal(error: HTTPException, request_id: str) -> Answer:
     match error:
         case MethodNotAllowedException():
             message = "method not allowed"
-            headers = [(b"allow", (error.headers or {}).get("allow", "").encode())]
+            allowed = (error.headers or {}).get("allow", "").replace("GET", "GET, HEAD")
+            headers = [(b"allow", allowed.encode())]
         case ValidationException():
             message = "validation failed"
             details = tuple(_parameter_problems(error.extra)) or (_first_part(error.detail),)
