@@ -65,9 +65,13 @@ async def answering(services: Services) -> AsyncGenerator[None]:
     """Answer HTTP as long as the block lasts; on leaving, finish what was begun."""
     listening = _listen(services.settings)
     host, port = listening.getsockname()[:2]
-    async with open_door(build(services), listening):
-        _log.info("answering", host=host, port=port)
-        yield
+    edge = build(services)
+    try:
+        async with open_door(edge, listening):
+            _log.info("answering", host=host, port=port)
+            yield
+    finally:
+        edge.close()
 
 
 @asynccontextmanager

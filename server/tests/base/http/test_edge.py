@@ -114,6 +114,16 @@ async def test_head_is_get_without_the_body():
     ]
 
 
+async def test_the_last_requests_are_written_down_at_the_end():
+    file = io.BytesIO()
+    edge = an_edge(log=AccessLog(LogLevel.INFO, LogFormat.JSON, file=file))
+    await ask(edge)
+
+    edge.close()
+
+    assert len(file.getvalue().splitlines()) == 1
+
+
 async def test_a_failure_has_them_too():
     async def fail(scope, receive, send):
         raise Conflict("no")

@@ -49,6 +49,8 @@ def test_a_secret_is_known_by_its_key(key):
         ("GET https://user:hush@host/path", "GET [REDACTED]host/path"),
         ("Authorization: Bearer abc.def-ghi==, x", "Authorization: [REDACTED], x"),
         ("bearer hush", "[REDACTED]"),
+        ("BEARER hush, bEaReR hush", "[REDACTED], [REDACTED]"),
+        (f"key {KEY.upper()}!", "key [REDACTED]!"),
         (f"key {KEY}!", "key [REDACTED]!"),
         (f"token={JWT};", "token=[REDACTED];"),
         ("https://host/path?x=a@b", "https://host/path?x=a@b"),

@@ -36,9 +36,9 @@ from strait_server.base.http.limits import AddressLimits
 from strait_server.base.http.params import without_array_marks
 from strait_server.base.http.problems import Disconnected, render
 from strait_server.base.ids import new_id
-from strait_server.base.telemetry.access_log import Access, AccessLog, clean, clean_agent
+from strait_server.base.telemetry.access_log import Access, AccessLog, clean_agent
 from strait_server.base.telemetry.metrics import HttpMetrics
-from strait_server.base.telemetry.redaction import redact_query
+from strait_server.base.telemetry.redaction import redact_query, redact_text
 
 _SANE_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _SERVER_ERROR: Final = 500
@@ -89,6 +89,10 @@ class Edge:
             self._metrics.duration.observe((seconds,), str(status))
             if self._access_log.wants(level := _level_of(status)):
                 self._access_log.note(_access(passage, scope, seconds, level))
+
+    def close(self) -> None:
+        """Write down the last requests. Nobody may come any more."""
+        self._access_log.flush()
 
     def _open(self, scope: Scope) -> Exchange:
         """Find out about the request, before anything else happens to it."""
@@ -213,7 +217,7 @@ def _access(passage: _Passage, scope: Scope, seconds: float, level: str) -> Acce
         time=now(),
         level=level,
         method=scope["method"],
-        path=clean(scope["path"]),
+        path=redact_text(scope["path"]),
         status=passage.status or _UNANSWERED,
         duration_ms=round(seconds * 1000, 2),
         bytes=passage.sent,

@@ -24,7 +24,6 @@ _LINGER_SECONDS: Final = 0.1
 _MOST_WAITING: Final = 500
 _RANK: Final = {"debug": 0, "info": 1, "warn": 2, "error": 3}
 _NUMBER: Final = {"info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
-_MARKS: Final = ("://", "strait_", "eyJ", "earer")
 _text: Final[Any] = structlog.get_logger(__name__)
 
 
@@ -82,11 +81,6 @@ class AccessLog:
         if waiting:
             self._file.write(self._encoder.encode_lines(waiting))
             self._file.flush()
-
-
-def clean(text: str) -> str:
-    """Take secrets out of a path. Looks closely only where one could be."""
-    return redact_text(text) if any(mark in text for mark in _MARKS) else text
 
 
 @lru_cache(maxsize=1024)

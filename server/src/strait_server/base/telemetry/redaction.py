@@ -64,7 +64,8 @@ def redact_text(text: str) -> str:
     """Replace what looks like a secret, and leave the rest readable."""
     if not text.isascii():
         text = text.encode(errors="replace").decode()  # half a character cannot be written
-    if "://" in text or "earer" in text or "EARER" in text or "strait_" in text or "eyJ" in text:
+    lower = text.lower()  # whatever the expression finds has one of these in it
+    if "://" in lower or "bearer" in lower or "strait_" in lower or "eyj" in lower:
         return _SECRET_TEXT.sub(REDACTED, text)
     return text
 
