@@ -3,11 +3,13 @@
 import json
 
 import pytest
+import serving
 import world
 
 from strait_server.app import api as app
 from strait_server.base import ids
 from strait_server.base.http.guards import Requires
+from strait_server.base.http.reference import make_router
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +192,20 @@ async def test_metrics_are_for_those_who_may_see_statistics(db, door):
     assert (await other.get("/metrics")).status_code == 403
     assert (await (await door()).get("/metrics")).status_code == 401
     assert (await stranger.get("/metrics")).json()["message"] == "invalid api key"
+
+
+async def test_the_document_is_made_once_for_the_reference_and_its_page():
+    made = []
+
+    def describe():
+        made.append(app.document())
+        return made[-1]
+
+    async with serving.client_of(serving.routes(make_router(describe))) as client:
+        for path in ("/reference", "/reference/openapi.json", "/reference"):
+            assert (await client.get(path)).status_code == 200
+
+    assert len(made) == 1
 
 
 async def test_the_reference_is_a_page_that_loads_nothing(door):

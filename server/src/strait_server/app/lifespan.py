@@ -114,11 +114,10 @@ async def living(settings: Settings, database: Database | None = None) -> AsyncG
 
 
 def _database(settings: Settings, *, at_most: int | None = None) -> Database:
-    most = at_most or settings.db_max_conns
     return Database(
         settings.database_url,
-        min_connections=1 if at_most else min(settings.db_min_conns, most),
-        max_connections=most,
+        min_connections=1 if at_most else settings.db_min_conns,
+        max_connections=at_most or settings.db_max_conns,
         statement_timeout=settings.db_statement_timeout,
     )
 

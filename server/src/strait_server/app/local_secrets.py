@@ -33,6 +33,8 @@ def _create(path: Path) -> None:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.writelines(lines)
+        file.flush()
+        os.fsync(descriptor)
     with suppress(FileExistsError):  # another process was faster: its secrets count
         path.hardlink_to(draft)
     draft.unlink()

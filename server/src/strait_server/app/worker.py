@@ -168,7 +168,7 @@ def _cycle(settings: Settings) -> tuple[str, ...]:
     return tuple(
         project_id
         for project_id in settings.worker_partitions
-        for _ in range(max(weights.get(project_id, 1), 1))
+        for _ in range(weights.get(project_id, 1))
     )
 
 

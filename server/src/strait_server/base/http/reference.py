@@ -39,15 +39,16 @@ td { border-top: 1px solid var(--line); padding: .25rem .5rem .25rem 0; vertical
 
 
 def make_router(document: Callable[[], Document]) -> Router:
-    """Serve the document and its page. `document` is called on first use."""
+    """Serve the document and its page. `document` is called once, on first use."""
+    described = cache(document)
 
     @cache
     def as_json() -> bytes:
-        return msgspec.json.encode(document())
+        return msgspec.json.encode(described())
 
     @cache
     def as_page() -> bytes:
-        return "".join(_page(document())).encode()
+        return "".join(_page(described())).encode()
 
     @get("/", opt=PUBLIC, include_in_schema=False)
     async def get_reference() -> ASGIResponse:

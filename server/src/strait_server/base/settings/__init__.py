@@ -1,8 +1,8 @@
 """What the operator decides: the whole list, read once at the start.
 
 The table is the class: a field is a variable of the same name in capitals, and
-says its type, default, reader and help in one place. Nothing else in the
-server reads the environment.
+says its type, default, reader and help in one place. Nothing else of ours takes
+a setting from the environment; the library of traces has OTEL_* variables of its own.
 
 Some defaults differ from other servers of this interface. No rate limit is on
 until it is asked for, because trigger loads of thousands a second are normal
@@ -201,7 +201,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         Setting("2160h", duration, "How long crashed runs and dead letters are kept; 0: forever"),
     ]
 
-    db_max_conns: Annotated[int, Setting("50", whole(1, 10_000), "Most database connections")]
+    db_max_conns: Annotated[
+        int, Setting("50", whole(1, 10_000), "Most connections of the request pool")
+    ]
     db_min_conns: Annotated[int, Setting("10", whole(0, 10_000), "Database connections kept open")]
     db_statement_timeout: Annotated[
         timedelta, Setting("30s", period, "Longest time of one statement")

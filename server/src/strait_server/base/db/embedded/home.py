@@ -2,13 +2,13 @@
 
 import hashlib
 import os
-import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 
+from strait_server.base import ids
 from strait_server.base.db.embedded.account import Account
 from strait_server.base.db.embedded.errors import EmbeddedFailed
 from strait_server.base.db.embedded.folders import all_may_pass, make_passable, make_private, write
@@ -112,7 +112,7 @@ def furnish(home: Home, account: Account) -> None:
     else:
         make_passable(home.folder)
     if not home.password.exists():
-        write(home.password, secrets.token_hex(32), mode=0o600)
+        write(home.password, ids.token_hex(32), mode=0o600)
 
 
 def socket_folder(home: Home) -> Path:
