@@ -207,8 +207,8 @@ create table queue (
     expires_at timestamp with time zone,
     metered boolean not null default false
 ) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=20000, fillfactor=80);
+CREATE INDEX queue_by_project ON queue USING btree (project_id, run_id);
 CREATE INDEX queue_in_order ON queue USING btree (priority, ord);
-CREATE INDEX queue_metered ON queue USING btree (project_id) WHERE metered;
 
 create table rate_limit_buckets (
     scope text not null,

@@ -1,7 +1,7 @@
 """Lists and reads find everything through an index, whatever there is (design 5.2, ADR 0005).
 
-As in the queue's test of plans: generic plans, and no table to scan. `queue` and
-`leases` are read whole where it says so: they are narrow, and small.
+As in the queue's test of plans: generic plans, and no table to scan. `leases` are
+read whole where it says so: they are narrow, and few.
 """
 
 import re
@@ -24,7 +24,11 @@ HOT = {
     ("runs", "lists", "find_3"): {"runs_project_id_id_idx"},
     ("runs", "lists", "edge"): {"runs_project_id_id_idx"},
     ("runs", "lists", "children"): {"runs_parent_run_id_id_idx"},
-    ("runs", "lists", "candidates"): {"unsuccessful_runs_by_project", "unsuccessful_runs_by_job"},
+    ("runs", "lists", "candidates"): {
+        "queue_by_project",
+        "unsuccessful_runs_by_project",
+        "unsuccessful_runs_by_job",
+    },
     ("queue", "sdk", "beat"): {"runs_pkey"},
     ("queue", "sdk", "conclude"): {"runs_pkey", "jobs_pkey"},
     ("queue", "sdk", "standing"): {"runs_pkey"},
@@ -51,7 +55,7 @@ ARGUMENTS = {
     "parent_id": NOW,
 }
 """What decides about partitions must have a value, or none is left in the plan."""
-READ_WHOLE = {("runs", "lists", "candidates"): {"queue", "leases"}}
+READ_WHOLE = {("runs", "lists", "candidates"): {"leases"}}
 
 
 @pytest.mark.parametrize("statement", HOT, ids=lambda key: f"{key[1]}.{key[2]}")

@@ -2,20 +2,20 @@
 
 -- name: stats
 -- One count per status. Entries of runs that were canceled while they were queued
--- stay in `queue` until a claim meets them: they do not count. Without a project:
--- of all.
-with gone as materialized (
-    select run_id
-    from unsuccessful_runs
-    where (:project_id::text is null or project_id = :project_id)
-      and status = 'canceled'
-), waiting as (
+-- stay in `queue` until a claim meets them: they do not count. Leased runs are read
+-- one by one (hence the limit): no index knows the lease, and a join by it reads every
+-- run of the project. Without a project: of all.
+with waiting as (
     select
         (
             select count(*)
             from queue
-            where (:project_id is null or project_id = :project_id)
-              and not exists (select from gone where gone.run_id = queue.run_id)
+            where (:project_id::text is null or project_id = :project_id)
+              and not exists (
+                  select
+                  from unsuccessful_runs
+                  where unsuccessful_runs.run_id = queue.run_id
+                    and unsuccessful_runs.status = 'canceled')
         ) + (
             select count(*)
             from scheduled
@@ -33,13 +33,18 @@ with gone as materialized (
               and reason in ('delay', 'window')
         ) as delayed
 ), active as (
-    select count(*) filter (where runs.status = 'executing') as executing,
-        count(*) filter (where runs.status = 'dequeued') as dequeued
+    select count(*) filter (where leased.status = 'executing') as executing,
+        count(*) filter (where leased.status = 'dequeued') as dequeued
     from leases
     cross join lateral unnest(leases.run_ids) as held (run_id)
-    join runs on runs.id = held.run_id
-    where (:project_id is null or runs.project_id = :project_id)
-      and runs.lease_id = leases.id
+    cross join lateral (
+        select runs.status
+        from runs
+        where runs.id = held.run_id
+          and runs.lease_id = leases.id
+          and (:project_id is null or runs.project_id = :project_id)
+        limit 1
+    ) as leased
 )
 select waiting.queued, active.executing, waiting.delayed, active.dequeued
 from waiting

@@ -85,6 +85,14 @@ async def _find(
         floor=not_before(wanted.created_after),
         job_id=await job_id_of(means, project_id, wanted.job),
     )
+    async with db.transaction():
+        await lists.plan_by_values(db)
+        return await _find_in(db, project_id, wanted, stretch)
+
+
+async def _find_in(
+    db: Connection, project_id: str, wanted: RunFilter, stretch: Stretch
+) -> list[UUID]:
     if wanted.batch_id is not None:
         return await lists.find(db, project_id, wanted, stretch, start=Start.BATCH)
     if wanted.statuses is not None and wanted.statuses <= _IN_SMALL_TABLES:

@@ -89,7 +89,9 @@ async def events(
 
 async def stats(db: Connection, project_id: str | None) -> Stats:
     """Count the runs that wait or are under way. Without a project: of all."""
-    return await counts.stats(db, project_id)
+    async with db.transaction():
+        await lists.plan_by_values(db)
+        return await counts.stats(db, project_id)
 
 
 def _place(run: Run) -> tuple[datetime, UUID]:

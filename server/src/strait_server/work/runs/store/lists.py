@@ -41,6 +41,11 @@ class Tables(Struct, frozen=True, kw_only=True):
     ended: Sequence[str]
 
 
+async def plan_by_values(db: Connection) -> None:
+    """Until the end of the transaction."""
+    await db.execute(SQL["plan_by_values"])
+
+
 async def find(
     db: Connection,
     project_id: str,
