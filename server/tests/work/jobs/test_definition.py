@@ -218,6 +218,17 @@ def test_rate_limit_keys_are_named_and_positive():
     ]
 
 
+def test_a_rate_limit_key_stands_once_per_window():
+    """Each run would count twice."""
+    day = {"name": "user", "max": 50, "window_secs": 86_400}
+    minute = {"name": "user", "max": 5, "window_secs": 60}
+
+    definition.check(terms(rate_limit_keys=[day, minute]))
+    assert problems(rate_limit_keys=[day, minute, {**day, "max": 60}]) == [
+        "rate_limit_keys[2]: another entry has this name and window_secs"
+    ]
+
+
 def test_tags_have_limits():
     definition.check(terms(tags={"k" * 64: "v" * 256}))
 

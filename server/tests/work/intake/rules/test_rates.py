@@ -33,6 +33,10 @@ def scope_of(payload, *, job=KEYED, **tags):
     return found[0].scope if found else None
 
 
+def test_a_number_too_large_for_a_float_is_a_value_too():
+    assert scope_of(b'{"customer":1e999}') != scope_of(b'{"customer":1e998}')
+
+
 def test_a_job_without_limits_has_none():
     assert scopes(JOB, b"{}", {}) == ()
 

@@ -1,6 +1,7 @@
 """Which rate limits a run counts against (behaviour 2.10)."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -36,7 +37,7 @@ def scopes(job: Job, payload: bytes, tags: Mapping[str, str]) -> tuple[RateScope
 def _by_value(
     job: Job, keys: Sequence[RateLimitKey], payload: bytes, tags: Mapping[str, str]
 ) -> list[RateScope]:
-    fields: Any = msgspec.json.decode(payload)
+    fields: Any = _decoder.decode(payload)
     values: Mapping[str, Any] = fields if isinstance(fields, dict) else {}
     return [
         RateScope(
@@ -48,6 +49,15 @@ def _by_value(
         for key in keys
         if (value := values.get(key.name, tags.get(key.name))) is not None
     ]
+
+
+def _number(text: str) -> float | str:
+    """Read a number. One that is too large for a float stays as it was written."""
+    number = float(text)
+    return number if math.isfinite(number) else text
+
+
+_decoder: Final = msgspec.json.Decoder(float_hook=_number)
 
 
 def _spelled(name: str, value: object) -> str:

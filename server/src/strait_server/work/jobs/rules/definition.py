@@ -225,6 +225,8 @@ def _rate_limits(terms: JobTerms) -> Iterator[_Finding]:
             yield _too_long(f"{path}.name", _METADATA.key)
         yield from _outside(f"{path}.max", key.max, (1, _MANY))
         yield from _outside(f"{path}.window_secs", key.window_secs, (1, _MANY))
+        if any((one.name, one.window_secs) == (key.name, key.window_secs) for one in keys[:index]):
+            yield _Finding(path, "another entry has this name and window_secs")
 
 
 def _times(terms: JobTerms) -> Iterator[_Finding]:
