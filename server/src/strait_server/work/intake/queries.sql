@@ -70,11 +70,10 @@ where idempotency_keys.job_id = runs.job_id
   and runs.status not in ('dequeued', 'executing', 'waiting');
 
 -- name: forget_keys
--- Drop keys that nothing can hit any more. The age is asked of the row once it is
--- held: it may have been passed on to a new run meanwhile.
+-- Drop keys that nothing can hit any more. Keys that a trigger holds are passed over:
+-- it locks several in their order, and we in that of age.
 delete from idempotency_keys
-where created_at < now() - interval '48 hours'
-  and (job_id, key) in (
+where (job_id, key) in (
     select idempotency_keys.job_id, idempotency_keys.key
     from idempotency_keys
     left join runs on runs.id = idempotency_keys.run_id
@@ -82,7 +81,8 @@ where created_at < now() - interval '48 hours'
       and (runs.id is null
            or (runs.finished_at < now() - interval '48 hours' and runs.status <> 'dead_letter'))
     order by idempotency_keys.created_at
-    limit 1000);
+    limit 1000
+    for update of idempotency_keys skip locked);
 
 -- name: lock_quotas
 -- Hold the quotas of projects, so that what is counted next stays true until commit.
