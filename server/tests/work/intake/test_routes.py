@@ -272,3 +272,27 @@ async def test_the_callers_trace_is_kept(trigger, client):
     kept = (await client.get(f"/v1/runs/{run['id']}")).json()["metadata"]
     assert kept["m"] == "x"
     assert kept["_trace_parent"] == "00-1-2-01"
+
+
+@pytest.mark.parametrize("path", ["trigger", "trigger/bulk"])
+async def test_a_number_that_no_list_could_compare_is_refused(client, job, path):
+    """One such payload would break `payload_contains` for the whole project."""
+    one = b'{"payload":{"n":1e999999}}'
+    body = one if path == "trigger" else b'{"items":[%s]}' % one
+
+    answer = await client.post(f"/v1/jobs/resize/{path}", content=body)
+    listed = await client.get("/v1/runs", params={"payload_contains": '{"n":1}'})
+
+    assert answer.status_code == 400
+    assert "payload: a number is out of range" in answer.json()["message"]
+    assert listed.status_code == 200
+
+
+async def test_metadata_has_short_values(trigger):
+    """A page of runs shows it all."""
+    fits = await trigger(metadata={"m": "x" * 1024})
+    too_long = await trigger(metadata={"m": "x" * 1025})
+
+    assert fits.status_code == 201
+    assert too_long.status_code == 400
+    assert too_long.json()["details"] == ["metadata[...]: failed on 'max=1024'"]

@@ -10,6 +10,7 @@ from strait_server.base import ids
 from strait_server.work.queue import service as queue
 from strait_server.work.queue.model import FINAL, CancelReason, Status
 
+OUT_OF_RANGE = "a number is out of range: at most 4300 digits and an exponent of at most 9999"
 SEEN = [status for status in Status if status not in {Status.REPLAY_STAGED, Status.PAUSED}]
 
 
@@ -146,6 +147,10 @@ async def test_metadata_and_batch_and_time_are_filters_too(client, db):
         ({"metadata_value": "x"}, "metadata_value requires metadata_key"),
         ({"tag_key": "x", "metadata_key": "y"}, "tag_key and metadata_key cannot be combined"),
         ({"payload_contains": "{"}, "payload_contains must be a JSON document"),
+        (
+            {"payload_contains": "1e99999"},
+            f"payload_contains: {OUT_OF_RANGE}",
+        ),
         ({"created_after": "yesterday"}, "created_after must be an RFC 3339 time"),
         ({"created_before": "2026-01-01T00:00:00"}, "created_before must have a time zone"),
         ({"limit": "0"}, "limit must be a positive integer"),

@@ -15,7 +15,11 @@ TagKey = Annotated[str, Meta(min_length=1, max_length=64)]
 TagValue = Annotated[str, Meta(max_length=256)]
 Tags = Annotated[dict[TagKey, TagValue], Meta(max_length=20)]
 Metadata = Annotated[
-    dict[Annotated[str, Meta(min_length=1, max_length=128)], str], Meta(max_length=50)
+    dict[
+        Annotated[str, Meta(min_length=1, max_length=128)],
+        Annotated[str, Meta(max_length=1024)],
+    ],
+    Meta(max_length=50),
 ]
 Priority = Annotated[int, Meta(ge=0, le=10)]
 Seconds = Annotated[int, Meta(ge=0, le=31_536_000)]

@@ -14,6 +14,7 @@ from msgspec import Struct
 from strait_server.base.canonical import PayloadError, canonical, strip_nul
 from strait_server.base.errors import Conflict, Invalid, TooLarge
 from strait_server.work.intake.model import TriggerJob
+from strait_server.work.intake.rules.numbers import check_numbers
 from strait_server.work.jobs.service.definitions import Definition
 
 MAX_PAYLOAD: Final = 5 * 1024 * 1024
@@ -91,11 +92,16 @@ def check(asked: Asked) -> None:
 
 
 def canonical_payload(raw: bytes) -> bytes:
-    """Return the payload as it is stored, hashed and sent. `Invalid` when it is not JSON."""
+    """Return the payload as it is stored, hashed and sent.
+
+    `Invalid` when it is not JSON, or holds a number that cannot be compared.
+    """
     try:
-        return canonical(strip_nul(raw))
+        payload = canonical(strip_nul(raw))
     except PayloadError as error:
         raise Invalid(f"payload: {error}") from error
+    check_numbers("payload", payload)
+    return payload
 
 
 def of_item(refusal: Invalid | TooLarge, index: int) -> Invalid | TooLarge:

@@ -5,6 +5,7 @@ from datetime import datetime
 from strait_server.base.db.connection import Connection
 from strait_server.work.intake import store
 from strait_server.work.intake.model import TriggerJob
+from strait_server.work.intake.rules import numbers
 from strait_server.work.intake.rules.expiry import ttl_seconds
 from strait_server.work.intake.rules.schedule import check_schedule, opening
 from strait_server.work.intake.service import admission
@@ -28,6 +29,11 @@ def payload(definition: Definition, raw: bytes) -> bytes:
     admission.payload_is_small_enough(asked)
     admission.payload_fits_the_schema(asked)
     return canonical
+
+
+def check_numbers(field: str, document: bytes) -> None:
+    """Raise `Invalid` for a document that no payload can contain."""
+    numbers.check_numbers(field, document)
 
 
 async def start(db: Connection, definition: Definition, wanted: datetime) -> datetime:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from strait_server.base.db.connection import Connection
 from strait_server.base.errors import NotFound
 from strait_server.base.http.pages import MAX_LIMIT, Page, PageRequest
+from strait_server.work.intake.service import terms
 from strait_server.work.queue.model import FINAL, Run, Status
 from strait_server.work.runs.model import AskedRuns, RunFilter
 from strait_server.work.runs.rules.filters import read_filter
@@ -80,6 +81,8 @@ async def _find(
 ) -> list[UUID]:
     if wanted.of_workflow or not wanted.http or wanted.statuses == frozenset():
         return []
+    if wanted.payload_contains is not None:
+        terms.check_numbers("payload_contains", wanted.payload_contains)
     stretch = Stretch(
         before=min(before_in(page), not_after(wanted.created_before)),
         floor=not_before(wanted.created_after),
