@@ -1,13 +1,70 @@
 """Nouns of jobs: the definition, and what a caller may say of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from strait_server.base.errors import Conflict, Invalid
+
+MANY: Final = 2_147_483_647
+MAX_SECRET: Final = 256
+MAX_DELAYS: Final = 100
+MAX_LIMIT_KEYS: Final = 20
+SLUG: Final = "[A-Za-z0-9][A-Za-z0-9_.:~-]*"
+RETRY_STRATEGIES: Final = ("exponential", "linear", "fixed", "custom")
+LENGTHS: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
+    {
+        "name": (1, 255),
+        "slug": (1, 128),
+        "endpoint_url": (1, 2048),
+        "fallback_endpoint_url": (0, 2048),
+        "description": (0, 10_000),
+        "execution_window_cron": (0, 256),
+    }
+)
+RANGES: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
+    {
+        "max_attempts": (1, 100),
+        "timeout_secs": (1, 86_400),
+        "retry_priority_boost": (0, 10),
+        "poison_pill_threshold": (1, MANY),
+        "max_concurrency": (0, MANY),
+        "max_concurrency_per_key": (0, MANY),
+        "rate_limit_max": (0, MANY),
+        "rate_limit_window_secs": (0, MANY),
+        "run_ttl_secs": (0, MANY),
+    }
+)
+
+
+def _told(**schema: object) -> Meta:
+    """Tell a limit in the contract only: the rules hold it, and say everything at once."""
+    return Meta(extra_json_schema=schema)
+
+
+def _long(name: str) -> Meta:
+    shortest, longest = LENGTHS[name]
+    return _told(minLength=shortest, maxLength=longest)
+
+
+def _within(name: str) -> Meta:
+    low, high = RANGES[name]
+    return _told(minimum=low, maximum=high)
+
+
+Delays = Annotated[
+    tuple[Annotated[int, _told(minimum=1, maximum=MANY)], ...], _told(maxItems=MAX_DELAYS)
+]
+Secret = Annotated[str, _told(maxLength=MAX_SECRET)]
+Slug = Annotated[str, _told(minLength=1, maxLength=LENGTHS["slug"][1], pattern=f"^{SLUG}$")]
+PerKey = Annotated[int, _within("max_concurrency_per_key")]
+LimitWindow = Annotated[int, _within("rate_limit_window_secs")]
+Strategy = Annotated[str, _told(enum=list(RETRY_STRATEGIES))]
 
 
 class RateLimitKey(Struct, frozen=True, kw_only=True):
@@ -16,6 +73,9 @@ class RateLimitKey(Struct, frozen=True, kw_only=True):
     name: str
     max: int
     window_secs: int
+
+
+LimitKeys = Annotated[tuple[RateLimitKey, ...], _told(maxItems=MAX_LIMIT_KEYS)]
 
 
 class JobTerms(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -96,29 +156,29 @@ class UpdateJob(Struct, frozen=True, kw_only=True):
     kept sealed and never shown again.
     """
 
-    name: str | UnsetType | None = UNSET
-    slug: str | UnsetType | None = UNSET
-    description: str | UnsetType | None = UNSET
-    endpoint_url: str | UnsetType | None = UNSET
-    fallback_endpoint_url: str | UnsetType | None = UNSET
-    endpoint_secret: str | UnsetType | None = UNSET
+    name: Annotated[str, _long("name")] | UnsetType | None = UNSET
+    slug: Slug | UnsetType | None = UNSET
+    description: Annotated[str, _long("description")] | UnsetType | None = UNSET
+    endpoint_url: Annotated[str, _long("endpoint_url")] | UnsetType | None = UNSET
+    fallback_endpoint_url: Annotated[str, _long("fallback_endpoint_url")] | UnsetType | None = UNSET
+    endpoint_secret: Secret | UnsetType | None = UNSET
     payload_schema: msgspec.Raw | UnsetType = UNSET
     result_schema: msgspec.Raw | UnsetType = UNSET
     tags: dict[str, str] | UnsetType | None = UNSET
     default_run_metadata: dict[str, str] | UnsetType | None = UNSET
-    max_attempts: int | UnsetType | None = UNSET
-    timeout_secs: int | UnsetType | None = UNSET
-    retry_strategy: str | UnsetType | None = UNSET
-    retry_delays_secs: tuple[int, ...] | UnsetType | None = UNSET
-    retry_priority_boost: int | UnsetType | None = UNSET
-    poison_pill_threshold: int | UnsetType | None = UNSET
-    max_concurrency: int | UnsetType | None = UNSET
-    max_concurrency_per_key: int | UnsetType | None = UNSET
-    rate_limit_max: int | UnsetType | None = UNSET
-    rate_limit_window_secs: int | UnsetType | None = UNSET
-    rate_limit_keys: tuple[RateLimitKey, ...] | UnsetType | None = UNSET
-    run_ttl_secs: int | UnsetType | None = UNSET
-    execution_window_cron: str | UnsetType | None = UNSET
+    max_attempts: Annotated[int, _within("max_attempts")] | UnsetType | None = UNSET
+    timeout_secs: Annotated[int, _within("timeout_secs")] | UnsetType | None = UNSET
+    retry_strategy: Strategy | UnsetType | None = UNSET
+    retry_delays_secs: Delays | UnsetType | None = UNSET
+    retry_priority_boost: Annotated[int, _within("retry_priority_boost")] | UnsetType | None = UNSET
+    poison_pill_threshold: Annotated[int, _told(minimum=0, maximum=MANY)] | UnsetType | None = UNSET
+    max_concurrency: Annotated[int, _within("max_concurrency")] | UnsetType | None = UNSET
+    max_concurrency_per_key: PerKey | UnsetType | None = UNSET
+    rate_limit_max: Annotated[int, _within("rate_limit_max")] | UnsetType | None = UNSET
+    rate_limit_window_secs: LimitWindow | UnsetType | None = UNSET
+    rate_limit_keys: LimitKeys | UnsetType | None = UNSET
+    run_ttl_secs: Annotated[int, _within("run_ttl_secs")] | UnsetType | None = UNSET
+    execution_window_cron: Annotated[str, _long("execution_window_cron")] | UnsetType | None = UNSET
     timezone: str | UnsetType | None = UNSET
     enabled: bool | UnsetType | None = UNSET
 

@@ -6,7 +6,7 @@ endpoint may be called is not judged here: its URL must be looked up first.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -18,7 +18,21 @@ from msgspec.structs import asdict, fields, replace
 from strait_server.base.canonical import canonical
 from strait_server.base.cron import CronError, parse
 from strait_server.base.errors import Invalid
-from strait_server.work.jobs.model import CloneJob, Job, JobDefaults, JobTerms, UpdateJob
+from strait_server.work.jobs.model import (
+    LENGTHS,
+    MANY,
+    MAX_DELAYS,
+    MAX_LIMIT_KEYS,
+    MAX_SECRET,
+    RANGES,
+    RETRY_STRATEGIES,
+    SLUG,
+    CloneJob,
+    Job,
+    JobDefaults,
+    JobTerms,
+    UpdateJob,
+)
 from strait_server.work.jobs.rules.schemas import compile_schema
 
 Terms = TypeVar("Terms", bound=JobTerms)
@@ -31,36 +45,11 @@ UNVERSIONED: Final = frozenset({"enabled"})
 _TERMS: Final = tuple(field.name for field in fields(JobTerms))
 _SAID: Final = tuple(field.name for field in fields(UpdateJob) if field.name in _TERMS)
 
-_RETRY_STRATEGIES: Final = ("exponential", "linear", "fixed", "custom")
 _PATH_WORDS: Final = frozenset({"batch", "batch-enable", "batch-disable"})
-_SLUG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:~-]*", re.ASCII)
-_MANY: Final = 2_147_483_647
-_MAX_DELAYS: Final = 100
-_MAX_LIMIT_KEYS: Final = 20
+_SLUG: Final = re.compile(SLUG, re.ASCII)
 _MAX_ZONE: Final = 64
-_MAX_CRON: Final = 256
 _LOCAL_ZONES: Final = frozenset({"localtime", "posixrules", "Factory"})  # another on each machine
 
-_LENGTHS: Final[Mapping[str, tuple[int, int]]] = {
-    "name": (1, 255),
-    "slug": (1, 128),
-    "endpoint_url": (1, 2048),
-    "fallback_endpoint_url": (0, 2048),
-    "description": (0, 10_000),
-    "execution_window_cron": (0, _MAX_CRON),
-}
-_RANGES: Final[Mapping[str, tuple[int, int]]] = {
-    "max_attempts": (1, 100),
-    "timeout_secs": (1, 86_400),
-    "retry_priority_boost": (0, 10),
-    "poison_pill_threshold": (1, _MANY),
-    "max_concurrency": (0, _MANY),
-    "max_concurrency_per_key": (0, _MANY),
-    "rate_limit_max": (0, _MANY),
-    "rate_limit_window_secs": (0, _MANY),
-    "run_ttl_secs": (0, _MANY),
-}
-_MAX_SECRET: Final = 256
 _FAILED: Final = "validation failed"
 
 
@@ -117,8 +106,8 @@ def copied(job: Job, job_id: UUID, said: CloneJob) -> JobTerms:
     """Take over every term under another id, name and slug."""
     terms = {name: value for name, value in asdict(job).items() if name in _TERMS}
     terms["id"] = job_id
-    terms["name"] = said.name or f"{job.name[: _LENGTHS['name'][1] - 7]} (copy)"
-    terms["slug"] = said.slug or f"{job.slug[: _LENGTHS['slug'][1] - 5]}-copy"
+    terms["name"] = said.name or f"{job.name[: LENGTHS['name'][1] - 7]} (copy)"
+    terms["slug"] = said.slug or f"{job.slug[: LENGTHS['slug'][1] - 5]}-copy"
     return JobTerms(**terms)
 
 
@@ -142,8 +131,8 @@ def check(terms: JobTerms, *, secret: str | None = None) -> None:
         *_labels("default_run_metadata", terms.default_run_metadata, _METADATA),
         *_reserved(terms),
     ]
-    if len(secret or "") > _MAX_SECRET:
-        findings.append(_too_long("endpoint_secret", _MAX_SECRET))
+    if len(secret or "") > MAX_SECRET:
+        findings.append(_too_long("endpoint_secret", MAX_SECRET))
     if findings:
         raise Invalid(
             findings[0].verdict if len(findings) == 1 else _FAILED,
@@ -165,7 +154,7 @@ def _plain(value: Any) -> Any:
 
 
 def _texts(terms: JobTerms) -> Iterator[_Finding]:
-    for name, (shortest, longest) in _LENGTHS.items():
+    for name, (shortest, longest) in LENGTHS.items():
         text = getattr(terms, name) or ""
         if len(text.strip()) < shortest:
             yield _Finding(name, "failed on 'required'")
@@ -191,22 +180,22 @@ def _is_id(slug: str) -> bool:
 
 
 def _numbers(terms: JobTerms) -> Iterator[_Finding]:
-    for name, bounds in _RANGES.items():
+    for name, bounds in RANGES.items():
         value = getattr(terms, name)
         if value is not None:
             yield from _outside(name, value, bounds)
 
 
 def _retries(terms: JobTerms) -> Iterator[_Finding]:
-    if terms.retry_strategy not in _RETRY_STRATEGIES:
-        yield _Finding("retry_strategy", f"must be one of {', '.join(_RETRY_STRATEGIES)}")
+    if terms.retry_strategy not in RETRY_STRATEGIES:
+        yield _Finding("retry_strategy", f"must be one of {', '.join(RETRY_STRATEGIES)}")
     delays = terms.retry_delays_secs or ()
     if terms.retry_strategy == "custom" and not delays:
         yield _Finding("retry_delays_secs", "must not be empty when retry_strategy is custom")
-    if len(delays) > _MAX_DELAYS:
-        yield _Finding("retry_delays_secs", f"must have at most {_MAX_DELAYS} entries")
-    for index, delay in enumerate(delays[:_MAX_DELAYS]):
-        yield from _outside(f"retry_delays_secs[{index}]", delay, (1, _MANY))
+    if len(delays) > MAX_DELAYS:
+        yield _Finding("retry_delays_secs", f"must have at most {MAX_DELAYS} entries")
+    for index, delay in enumerate(delays[:MAX_DELAYS]):
+        yield from _outside(f"retry_delays_secs[{index}]", delay, (1, MANY))
 
 
 def _rate_limits(terms: JobTerms) -> Iterator[_Finding]:
@@ -215,23 +204,23 @@ def _rate_limits(terms: JobTerms) -> Iterator[_Finding]:
     if terms.rate_limit_window_secs > 0 and terms.rate_limit_max == 0:
         yield _Finding("rate_limit_max", "must be positive when rate_limit_window_secs is")
     keys = terms.rate_limit_keys or ()
-    if len(keys) > _MAX_LIMIT_KEYS:
-        yield _Finding("rate_limit_keys", f"must have at most {_MAX_LIMIT_KEYS} entries")
-    for index, key in enumerate(keys[:_MAX_LIMIT_KEYS]):
+    if len(keys) > MAX_LIMIT_KEYS:
+        yield _Finding("rate_limit_keys", f"must have at most {MAX_LIMIT_KEYS} entries")
+    for index, key in enumerate(keys[:MAX_LIMIT_KEYS]):
         path = f"rate_limit_keys[{index}]"
         if not key.name:
             yield _Finding(f"{path}.name", "failed on 'required'")
         elif len(key.name) > _METADATA.key:
             yield _too_long(f"{path}.name", _METADATA.key)
-        yield from _outside(f"{path}.max", key.max, (1, _MANY))
-        yield from _outside(f"{path}.window_secs", key.window_secs, (1, _MANY))
+        yield from _outside(f"{path}.max", key.max, (1, MANY))
+        yield from _outside(f"{path}.window_secs", key.window_secs, (1, MANY))
         if any((one.name, one.window_secs) == (key.name, key.window_secs) for one in keys[:index]):
             yield _Finding(path, "another entry has this name and window_secs")
 
 
 def _times(terms: JobTerms) -> Iterator[_Finding]:
     window = terms.execution_window_cron
-    if window and len(window) <= _MAX_CRON:
+    if window and len(window) <= LENGTHS["execution_window_cron"][1]:
         try:
             parse(window)
         except CronError as error:
