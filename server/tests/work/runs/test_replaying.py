@@ -142,6 +142,17 @@ async def test_what_is_no_dead_letter_is_not_put_back(client, db, status):
     assert (answer.status_code, answer.json()["message"]) == (409, "run is not dead_letter")
 
 
+async def test_a_dead_letter_without_its_job_stays_one(client, db):
+    run = await world.a_run(db, status=Status.DEAD_LETTER)
+    await db.raw.execute("delete from jobs where id = $1", run.job_id)
+
+    answer = await client.post(f"/v1/runs/{run.id}/dlq-replay")
+
+    assert answer.status_code == 409
+    assert answer.json()["message"] == "the job of the dead letter does not exist any more"
+    assert await world.status(db, run.id) is Status.DEAD_LETTER
+
+
 async def test_a_dead_letter_passes_its_jobs_gates_again(client, db):
     job = await world.a_job(db, max_concurrency=1)
     runs = [await world.a_run(db, job=job, status=Status.DEAD_LETTER) for _ in range(2)]

@@ -74,8 +74,13 @@ async def replay_many(
 async def replay_dead_letter(
     db: Connection, means: Means, project_id: str | None, run_id: UUID
 ) -> Run:
-    """Put a dead letter back as a first attempt. Raises `Conflict` when it is none."""
+    """Put a dead letter back as a first attempt.
+
+    Raises `Conflict` when it is none, or when its job does not exist any more.
+    """
     run = await reading.look(db, project_id, run_id)
+    if run.status is Status.DEAD_LETTER and not await means.definitions.by_id(run.job_id):
+        raise Conflict("the job of the dead letter does not exist any more")
     if not await _revive(db, means, run.project_id, [run]):
         raise Conflict("run is not dead_letter")
     return await reading.get(db, run.project_id, run_id)
