@@ -5,6 +5,7 @@ import json
 import os
 from typing import Any, NamedTuple
 
+import contract
 import edge as edges
 import pytest
 
@@ -42,6 +43,7 @@ def edge(home, monkeypatch):
         monkeypatch.setenv("STRAIT_SERVER", edge.url)
         monkeypatch.setenv("STRAIT_API_KEY", "strait_test")
         yield edge
+    assert contract.strays(edge.asked) == []
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def test_the_second_word_is_a_command_of_the_group():
 
 def test_options_are_the_commands_own_and_the_global_ones():
     assert offered("jobs list --") == [
-        *("--tag", "--group", "--limit", "--server", "--api-key", "--project", "--format"),
+        *("--tag", "--limit", "--server", "--api-key", "--project", "--format"),
         *("--no-headers", "--no-color", "--quiet", "--verbose", "--timeout", "--ci"),
         *("--non-interactive", "--debug", "--help"),
     ]

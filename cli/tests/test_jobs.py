@@ -1,7 +1,11 @@
 """`strait jobs` (cli 9; api 9.3; traps C15, C16, C19)."""
 
+import contract
 import pytest
 from edge import Says
+
+from strait_cli.options import global_options
+from strait_cli.tree import leaves
 
 
 def test_jobs_create_sends_the_flags_under_their_api_names(edge, strait):
@@ -10,8 +14,7 @@ def test_jobs_create_sends_the_flags_under_their_api_names(edge, strait):
     ended = strait(
         *("jobs", "create", "--name", "Resize images", "--endpoint", "https://svc.example/r"),
         *("--max-attempts", "5", "--retry-strategy", "custom", "--retry-delay-secs", "1"),
-        *("--retry-delay-secs", "5", "--tag", "team=media", "--cron-overlap-policy", "skip"),
-        *("--max-concurrency-per-key", "2", "--on-failure", "alert"),
+        *("--retry-delay-secs", "5", "--tag", "team=media", "--max-concurrency-per-key", "2"),
     )
 
     assert ended.code == 0
@@ -23,9 +26,7 @@ def test_jobs_create_sends_the_flags_under_their_api_names(edge, strait):
         "retry_strategy": "custom",
         "retry_delays_secs": [1, 5],
         "tags": {"team": "media"},
-        "cron_overlap_policy": "skip",
         "max_concurrency_per_key": 2,
-        "on_failure_trigger_job": "alert",
     }
 
 
@@ -81,7 +82,7 @@ def test_jobs_update_reads_values_as_json_and_texts_as_text(edge, strait):
 
     strait(
         *("jobs", "update", "resize", "--field", "timeout_secs=120", "--field", "enabled=false"),
-        *("--field", "name=123", "--field", "webhook_url=https://x?a=b", "--stdin"),
+        *("--field", "name=123", "--field", "endpoint_url=https://x?a=b", "--stdin"),
         stdin='{"tags": {"team": "media"}, "retry_delays_secs": [1, 2]}',
     )
 
@@ -89,7 +90,7 @@ def test_jobs_update_reads_values_as_json_and_texts_as_text(edge, strait):
         "timeout_secs": 120,
         "enabled": False,
         "name": "123",
-        "webhook_url": "https://x?a=b",
+        "endpoint_url": "https://x?a=b",
         "tags": {"team": "media"},
         "retry_delays_secs": [1, 2],
     }
@@ -133,3 +134,12 @@ def test_jobs_delete_prints_no_data(edge, strait):
 
     assert (ended.code, ended.out) == (0, "")
     assert "deleted" in ended.err
+
+
+def test_jobs_create_has_no_flag_that_the_server_would_ignore():
+    """Trap C18."""
+    [create] = [command for name, command in leaves() if name == "strait jobs create"]
+    globals_too = {option.name for option in global_options()}
+    flags = {param.name for param in create.params} - globals_too
+
+    assert flags - {"tag", "json", "idempotency_key"} <= contract.fields("CreateJob")

@@ -1,4 +1,4 @@
-"""`strait jobs create`: every policy of a job is a flag, and all of it fits in a file.
+"""`strait jobs create`: most of a job is flags, and all of it fits in a file.
 
 The parameters carry the names of the API's fields (api 9.3), so that the body is
 read off the context and no field is named twice.
@@ -26,18 +26,6 @@ class RetryStrategy(StrEnum):
     CUSTOM = "custom"
 
 
-class Overlap(StrEnum):
-    ALLOW = "allow"
-    SKIP = "skip"
-    CANCEL_RUNNING = "cancel_running"
-
-
-class VersionPolicy(StrEnum):
-    PIN = "pin"
-    LATEST = "latest"
-    MINOR = "minor"
-
-
 Text = str | None
 
 
@@ -52,13 +40,9 @@ def create(
         Text, typer.Option("--fallback-endpoint", metavar="URL", help="When the first is down.")
     ] = None,
     description: Annotated[Text, typer.Option(help="What it does.")] = None,
-    cron: Annotated[Text, typer.Option(metavar="EXPRESSION", help="Five fields.")] = None,
-    timezone: Annotated[Text, typer.Option(metavar="ZONE", help="Of the cron times.")] = None,
+    timezone: Annotated[Text, typer.Option(metavar="ZONE", help="Of the execution window.")] = None,
     execution_window_cron: Annotated[
         Text, typer.Option("--execution-window", metavar="EXPRESSION", help="When it may run.")
-    ] = None,
-    cron_overlap_policy: Annotated[
-        Overlap | None, typer.Option(help="When the last one still runs.")
     ] = None,
     timeout_secs: Annotated[int | None, typer.Option(min=1, max=86400, help="Per attempt.")] = None,
     max_attempts: Annotated[int | None, typer.Option(min=1, max=100, help="Tries in all.")] = None,
@@ -83,35 +67,9 @@ def create(
     rate_limit_window_secs: Annotated[
         int | None, typer.Option(min=0, metavar="SECONDS", help="The window of the rate.")
     ] = None,
-    dedup_window_secs: Annotated[
-        int | None, typer.Option(min=0, metavar="SECONDS", help="Same payload within: one run.")
-    ] = None,
-    debounce_window_secs: Annotated[
-        int | None, typer.Option(min=0, metavar="SECONDS", help="Start after so much quiet.")
-    ] = None,
-    batch_window_secs: Annotated[
-        int | None, typer.Option(min=0, metavar="SECONDS", help="Collect triggers for so long.")
-    ] = None,
-    batch_max_size: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Or until there are so many.")
-    ] = None,
     poison_pill_threshold: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Give a payload up after so many.")
     ] = None,
-    version_policy: Annotated[
-        VersionPolicy | None, typer.Option(help="Which version queued runs use.")
-    ] = None,
-    on_complete_trigger_job: Annotated[
-        Text, typer.Option("--on-complete", metavar="JOB", help="Triggered by success.")
-    ] = None,
-    on_failure_trigger_job: Annotated[
-        Text, typer.Option("--on-failure", metavar="JOB", help="Triggered by failure.")
-    ] = None,
-    webhook_url: Annotated[Text, typer.Option(metavar="URL", help="Told when a run ends.")] = None,
-    environment_id: Annotated[
-        Text, typer.Option("--environment", metavar="ID", help="Its variables.")
-    ] = None,
-    group_id: Annotated[Text, typer.Option("--group", metavar="ID", help="Its group.")] = None,
     tag: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="A label; repeat.")
     ] = None,

@@ -21,7 +21,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 # Fields that are text even when their value looks like a number (api 8.1).
 _TEXT: Final = frozenset(
-    {"name", "slug", "description", "cron", "timezone", "endpoint_url", "execution_window_cron"}
+    {"name", "slug", "description", "timezone", "endpoint_url", "execution_window_cron"}
 )
 
 
@@ -29,7 +29,6 @@ _TEXT: Final = frozenset(
 def list_jobs(
     ctx: typer.Context,
     tag: Annotated[str | None, typer.Option(metavar="KEY=VALUE", help="With this tag.")] = None,
-    group: Annotated[str | None, typer.Option(metavar="ID", help="In this group.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="At most so many; 0 means all.")] = 0,
 ) -> None:
     """List the jobs of the project.
@@ -38,10 +37,7 @@ def list_jobs(
     """
     call = Invocation(ctx)
     [(key, value)] = pairs([tag], flag="--tag").items() if tag else [("", "")]
-    call.show_list(
-        JOB,
-        call.client.rows("/v1/jobs", limit=limit, tag_key=key, tag_value=value, group_id=group),
-    )
+    call.show_list(JOB, call.client.rows("/v1/jobs", limit=limit, tag_key=key, tag_value=value))
 
 
 @app.command("get")

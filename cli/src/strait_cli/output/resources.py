@@ -14,7 +14,6 @@ JOB: Final = Resource(
         column("SLUG"),
         column("ENABLED"),
         column("PAUSED"),
-        column("CRON"),
         column("ENDPOINT", "endpoint_url", kind=Kind.LONG),
         column("NAME", kind=Kind.LONG),
         column("VERSION"),
@@ -34,7 +33,7 @@ RUN: Final = Resource(
     )
 )
 TRIGGERED: Final = Resource(
-    (_ID, _STATUS, column("REPEATED", "idempotency_hit"), column("FIRES", "fire_at")),
+    (_ID, _STATUS, column("REPEATED", "idempotency_hit")),
     aside=frozenset({"run_token", "payload_hash"}),
 )
 EVENT: Final = Resource(
