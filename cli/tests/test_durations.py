@@ -25,6 +25,12 @@ def test_anything_else_is_refused_with_an_example(text):
         parse_duration(text)
 
 
+@pytest.mark.parametrize("text", ["99999999999d", "9" * 400])
+def test_no_duration_passes_what_a_calendar_can_hold(text):
+    with pytest.raises(ValueError, match="longer than a century"):
+        parse_duration(text)
+
+
 @given(st.integers(0, 10**6), st.integers(0, 59))
 def test_the_parts_of_a_duration_add_up(minutes, seconds):
     assert parse_duration(f"{minutes}m{seconds}s") == minutes * 60 + seconds

@@ -44,6 +44,16 @@ def test_jsonl_is_one_object_per_line(runs):
     assert [json.loads(line) for line in runs("-o", "jsonl").out.splitlines()] == ROWS
 
 
+@pytest.mark.parametrize("chosen", ["jsonl", "compact"])
+def test_a_format_of_lines_has_its_errors_on_a_line(edge, strait, chosen):
+    edge.on("GET", RUNS, Says(400, {"error": "no"}))
+
+    ended = strait("runs", "list", "-o", chosen)
+
+    assert ended.code == 7
+    assert [json.loads(line)["error"] for line in ended.out.splitlines()] == ["no"]
+
+
 def test_compact_is_one_line_without_zeros(runs):
     out = runs("-o", "compact").out
 

@@ -155,6 +155,60 @@ def test_a_reader_that_leaves_early_is_no_error(world, edge):
     assert (process.returncode, errors) == (0, "")
 
 
+@pytest.mark.parametrize("chosen", ["json", "table"])
+def test_a_full_disk_is_said(world, edge, chosen):
+    edge.on("GET", "/v1/jobs", Says(200, {"data": [JOB]}))
+    world |= {"STRAIT_SERVER": edge.url, "STRAIT_API_KEY": "k"}
+
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [*COMMAND, "jobs", "list", "-o", chosen],
+            env=world,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    assert ended.returncode == 1
+    assert ended.stderr == "error: cannot write the answer: No space left on device\n"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_a_closed_stream_is_no_crash(world, edge, closed):
+    edge.on("GET", "/v1/jobs", Says(200, {"data": [JOB]}))
+    world |= {"STRAIT_SERVER": edge.url, "STRAIT_API_KEY": "k"}
+
+    ended = subprocess.run(
+        ["bash", "-c", f'"$@" {closed}', "bash", *COMMAND, "jobs", "list", "-q"],  # noqa: S607  whichever bash the machine has
+        env=world,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == ("" if closed == ">&-" else "j1\n")
+
+
+def test_what_an_encoding_lacks_is_escaped(world, edge):
+    """Also a lone surrogate, which a job may report and no encoding has."""
+    name = "\u00dc\U0001d11e\ud800"
+    edge.on("GET", "/v1/jobs/resize", Says(200, JOB | {"name": name}))
+    asked = ("jobs", "get", "resize", "-o", "json")
+    world |= {"STRAIT_SERVER": edge.url, "STRAIT_API_KEY": "k"}
+
+    ascii_only = run(world, *asked, PYTHONIOENCODING="ascii")
+    utf_8 = run(world, *asked, PYTHONIOENCODING="utf-8")
+
+    assert json.loads(ascii_only.stdout)["name"] == name
+    assert json.loads(utf_8.stdout)["name"] == name
+    assert ascii_only.stdout.isascii()
+    assert "\u00dc\U0001d11e" in utf_8.stdout
+
+
 def test_an_interrupt_ends_with_130(world, edge):
     """The run never ends, so the command waits until it is interrupted."""
     edge.on("GET", "/v1/runs/r1", Says(200, {"id": "r1", "status": "queued"}))

@@ -183,6 +183,18 @@ def test_all_dead_letters_are_found_first(edge, strait):
     assert edge.asked[-1].body == {"run_ids": ["r0", "r1", "r2"]}
 
 
+def test_more_dead_letters_than_are_fetched_are_told_of(edge, strait):
+    """Cli 2: a cap says that it cut."""
+    page = {"data": [{"id": "r1"}], "has_more": True, "next_cursor": "on"}
+    edge.on("GET", "/v1/runs/dlq", Says(200, page))
+    edge.on("POST", "/v1/runs/bulk-dlq-replay", Says(200, {"replayed": [{"id": "r1"}] * 100}))
+
+    ended = strait("dlq", "replay", "--all", "--yes")
+
+    assert ended.code == 0
+    assert "more than 100" in ended.err
+
+
 def test_no_dead_letters_are_nothing_to_do(edge, strait):
     edge.on("GET", "/v1/runs/dlq", Says(200, {"data": []}))
 

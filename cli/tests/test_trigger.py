@@ -58,6 +58,16 @@ def test_trigger_reads_the_payload_from_standard_input(edge, strait):
     assert edge.asked[-1].body == {"payload": [1, 2]}
 
 
+@pytest.mark.parametrize(("ttl", "seconds"), [("0", 0), ("200ms", 1), ("90s", 90)])
+def test_trigger_never_shortens_a_time_to_live_to_none(edge, strait, ttl, seconds):
+    """The API takes whole seconds, and 0 as the job's own (behaviour 2.9)."""
+    edge.on("POST", "/v1/jobs/resize/trigger", Says(201, {"id": "r1"}))
+
+    strait("trigger", "resize", "--ttl", ttl)
+
+    assert edge.asked[-1].body == {"ttl_secs": seconds}
+
+
 def test_trigger_turns_a_delay_into_an_instant(edge, strait):
     edge.on("POST", "/v1/jobs/resize/trigger", Says(201, {"id": "r1", "status": "delayed"}))
 
@@ -71,11 +81,19 @@ def test_trigger_turns_a_delay_into_an_instant(edge, strait):
     "args",
     [
         ("--payload", "{"),
+        ("--payload", ""),
+        ("--payload", "[" * 5000 + "]" * 5000),
+        ("--payload", "NaN"),
+        ("--payload", "1e999"),
+        ("--payload", r'"\ud800"'),
+        ("--payload-file", ""),
         ("--payload", "{}", "--payload-file", "-"),
         ("--delay", "1m", "--scheduled-at", "2026-01-31T08:00:00Z"),
         ("--scheduled-at", "tomorrow"),
         ("--priority", "11"),
         ("--delay", "soon"),
+        ("--delay", "99999999999d"),
+        ("--timeout", "0"),
         ("--wait", "--dry-run"),
         ("--tag", "novalue"),
     ],
@@ -105,12 +123,3 @@ def test_trigger_and_wait_ends_with_10_when_the_run_fails(edge, strait):
 
     assert (ended.code, ended.json) == (10, FAILED)
     assert "run r1 ended failed: boom" in ended.err
-
-
-def test_trigger_and_wait_says_when_there_is_no_run(edge, strait):
-    edge.on("POST", "/v1/jobs/resize/trigger", Says(201, {"debounced": True, "fire_at": "t"}))
-
-    ended = strait("trigger", "resize", "--wait")
-
-    assert ended.code == 1
-    assert "debounced" in ended.json["error"]

@@ -6,6 +6,7 @@ from typing import Final
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_LONGEST: Final = 3_155_760_000.0  # a century: clocks and calendars end not far beyond
 _SPOKEN: Final = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
@@ -15,12 +16,14 @@ def parse_duration(text: str) -> float:
     Raises `ValueError` with a sentence that names the accepted form.
     """
     text = text.strip()
-    if re.fullmatch(r"\d+(?:\.\d+)?", text):
-        return float(text)
-    parts = _PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
+    whole = f"{text}s" if re.fullmatch(r"\d+(?:\.\d+)?", text) else text
+    parts = _PART.findall(whole)
+    if not parts or "".join(number + unit for number, unit in parts) != whole:
         raise ValueError(f"{text!r} is not a duration such as 30s, 5m or 1h30m")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if seconds > _LONGEST:
+        raise ValueError(f"{text!r} is longer than a century")
+    return seconds
 
 
 def parse_instant(text: str) -> datetime:

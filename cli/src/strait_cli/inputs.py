@@ -20,7 +20,7 @@ def read_text(place: str) -> str:
 def read_json(text: str, *, where: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{where} is not JSON: {error}") from error
 
 

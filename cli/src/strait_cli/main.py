@@ -15,13 +15,14 @@ import typer
 
 from strait_cli import completion
 from strait_cli.errors import CliError, ConfigError, Crash, Interrupted
-from strait_cli.output.writer import report, tell
+from strait_cli.output.writer import open_streams, report, tell
 from strait_cli.settings import Format, load
 from strait_cli.tree import root
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
+    open_streams()
     args = list(sys.argv[1:] if argv is None else argv)
     shell = os.environ.get(completion.VARIABLE)
     if shell:
@@ -52,11 +53,12 @@ def _misuse(error: typer.TyperException) -> ConfigError:
     """Turn a mistake on the command line into ours, with the way to its help."""
     ctx = getattr(error, "ctx", None)
     path = ctx.command_path if ctx else "strait"
-    return ConfigError(error.format_message(), suggestion=f"{path} --help")
+    message = error.format_message().replace("Value error, ", "")  # a class, to its makers
+    return ConfigError(message, suggestion=f"{path} --help")
 
 
 def _end(error: CliError, flags: dict[str, Any]) -> int:
-    with suppress(typer.Exit):  # nobody reads any more
+    with suppress(typer.Exit, CliError):  # nobody reads any more, or nothing can be written
         report(error, _format(flags))
     return error.exit_code
 

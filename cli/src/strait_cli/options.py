@@ -62,7 +62,7 @@ def _declaration(  # noqa: PLR0913  one argument per option
 
 
 def _remember(ctx: Any, param: Any, value: Any) -> Any:
-    if value not in (None, False) and ctx.obj is not None:
+    if value is not None and value is not False and ctx.obj is not None:
         ctx.obj[param.name] = value
     return value
 

@@ -85,7 +85,7 @@ def resolve(
         quiet=bool(flags.get("quiet")),
         verbose=bool(flags.get("verbose")),
         debug=bool(flags.get("debug")),
-        timeout=flags.get("timeout") or DEFAULT_TIMEOUT,
+        timeout=_timeout(flags.get("timeout")),
         interactive=stdin_tty and stdout_tty and not alone,
         warnings=tuple(_warnings(flags, env, files)),
     )
@@ -129,6 +129,12 @@ def _format(chosen: str, *, stdout_tty: bool) -> Format:
         return Format(chosen)
     except ValueError as error:
         raise ConfigError(f"unknown format {chosen!r}: use one of {', '.join(Format)}") from error
+
+
+def _timeout(seconds: float | None) -> float:
+    if seconds == 0:
+        raise ConfigError("--timeout must be more than 0")
+    return DEFAULT_TIMEOUT if seconds is None else seconds
 
 
 def _warnings(flags: Mapping[str, Any], env: Mapping[str, str], files: Sequence[File]) -> list[str]:

@@ -4,6 +4,7 @@ A redirect is never followed, so the key never reaches another origin. Imported
 only when a call is made: httpx is slow to load.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -38,7 +39,7 @@ class Transport:
         body: object,
     ) -> Answer:
         request = self._http.build_request(
-            method, path, params=params, headers=dict(headers), json=body
+            method, path, params=params, headers=_typed(headers, body), content=_encoded(body)
         )
         began = clock.monotonic()
         try:
@@ -76,6 +77,20 @@ class Transport:
         for name, value in answer.headers.items():
             self._trace(f"< {name}: {value}")
         self._trace(f"< {len(answer.content)} bytes")
+
+
+def _typed(headers: Mapping[str, str], body: object) -> dict[str, str]:
+    return {**headers} if body is None else {**headers, "Content-Type": "application/json"}
+
+
+def _encoded(body: object) -> bytes | None:
+    if body is None:
+        return None
+    try:
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode()
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"this cannot be sent as JSON: {error}") from error
 
 
 def _origin(server: str) -> httpx.URL:

@@ -46,7 +46,7 @@ def replay_dead(
     if runs and len(runs) == 1:
         call.out.item(RUN, call.client.post(f"/v1/runs/{segment(runs[0])}/dlq-replay"))
         return
-    chosen = runs or [str(run["id"]) for run in call.client.rows("/v1/runs/dlq").rows]
+    chosen = runs or _dead(call)
     if every and chosen:
         call.confirm(f"Replay {len(chosen)} dead letters?", yes=yes)
     replayed: list[Json] = []
@@ -57,3 +57,10 @@ def replay_dead(
     if len(replayed) < len(chosen):
         missed = len(chosen) - len(replayed)
         raise CliError(f"{missed} of {len(chosen)} were not replayed", answered=True)
+
+
+def _dead(call: Invocation) -> list[str]:
+    listing = call.client.rows("/v1/runs/dlq")
+    if listing.more:
+        call.out.note(f"there are more than {len(listing.rows)}: run it again")
+    return [str(run["id"]) for run in listing.rows]

@@ -1,15 +1,16 @@
 """`strait trigger` and `strait jobs trigger`: start a run, and perhaps wait for it (api 9.4)."""
 
+import math
 from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
 
 from strait_cli import clock, ids
-from strait_cli.client import Json, segment
+from strait_cli.client import segment
 from strait_cli.commands.watching import WaitTimeout, follow
 from strait_cli.durations import parse_duration, parse_instant
-from strait_cli.errors import CliError, ConfigError
+from strait_cli.errors import ConfigError
 from strait_cli.inputs import given, pairs, read_json, read_text
 from strait_cli.invocation import Invocation
 from strait_cli.output.resources import TRIGGERED
@@ -63,7 +64,7 @@ def trigger(
             "payload": _payload(payload, payload_file),
             "priority": priority,
             "scheduled_at": _start(delay, scheduled_at),
-            "ttl_secs": int(ttl) if ttl else None,
+            "ttl_secs": None if ttl is None else math.ceil(ttl),
             "concurrency_key": concurrency_key,
             "tags": pairs(tag, flag="--tag") or None,
             "dry_run": dry_run or None,
@@ -74,15 +75,15 @@ def trigger(
     if not wait:
         call.out.item(TRIGGERED, answer)
     else:
-        follow(call, _run_id(answer), limit=wait_timeout)
+        follow(call, str(answer["id"]), limit=wait_timeout)
 
 
 def _payload(text: str | None, place: str | None) -> Any:
-    if text and place:
+    if text is not None and place is not None:
         raise ConfigError("--payload and --payload-file exclude each other")
-    if place:
+    if place is not None:
         return read_json(read_text(place), where=place)
-    return read_json(text, where="--payload") if text else None
+    return None if text is None else read_json(text, where="--payload")
 
 
 def _start(delay: float | None, scheduled_at: str | None) -> str | None:
@@ -96,10 +97,3 @@ def _start(delay: float | None, scheduled_at: str | None) -> str | None:
         return parse_instant(scheduled_at).isoformat()
     except ValueError as error:
         raise ConfigError(f"--scheduled-at {error}") from error
-
-
-def _run_id(answer: Json) -> str:
-    if "id" not in answer:
-        held = "debounced" if answer.get("debounced") else "buffered"
-        raise CliError(f"there is no run to wait for yet: the trigger was {held}")
-    return str(answer["id"])

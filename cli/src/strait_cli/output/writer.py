@@ -1,5 +1,7 @@
 """The only module that writes: data to one stream, everything else to the other."""
 
+import codecs
+import io
 import json
 import os
 import sys
@@ -15,6 +17,8 @@ from strait_cli.output.columns import Resource, Row, printable, worded
 from strait_cli.output.formats import MACHINE, render
 from strait_cli.settings import Format, Settings
 
+_ESCAPED: Final = "strait_as_json"
+_ON_ONE_LINE: Final = frozenset({Format.JSONL, Format.COMPACT})
 _FOR_PEOPLE: Final = frozenset({Format.TABLE, Format.WIDE})
 
 
@@ -36,7 +40,7 @@ class Output:
         elif self.for_people:
             from strait_cli.output import table
 
-            with _unless_the_reader_left():
+            with _writing():
                 table.print_rows(sys.stdout, self._settings, resource, rows, now=clock.now())
         else:
             self._render(resource, list(rows))
@@ -48,7 +52,7 @@ class Output:
         elif self.for_people:
             from strait_cli.output import table
 
-            with _unless_the_reader_left():
+            with _writing():
                 table.print_item(sys.stdout, self._settings, resource, item, now=clock.now())
         else:
             self._render(resource, item)
@@ -78,6 +82,22 @@ class Output:
             _write(text)
 
 
+def open_streams() -> None:
+    """Make the streams of this process fit to be used, whatever they are.
+
+    One that is closed leads nowhere. A character that the encoding lacks is
+    written as JSON escapes it, so that a document stays one.
+    """
+    codecs.register_error(_ESCAPED, _as_json)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nowhere, mode, encoding="utf-8", closefd=False))
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ESCAPED)
+
+
 def tell(text: str) -> None:
     """Write a line to standard error, where nobody parses it and perhaps nobody reads."""
     with suppress(BrokenPipeError):
@@ -94,7 +114,8 @@ def report(error: CliError, chosen: Format) -> None:
     """
     for_programs = chosen in MACHINE and not error.answered
     if for_programs:
-        _write(json.dumps(error.document(), indent=2, ensure_ascii=False))
+        indent = None if chosen in _ON_ONE_LINE else 2
+        _write(json.dumps(error.document(), indent=indent, ensure_ascii=False))
     if not for_programs or sys.stderr.isatty():
         tell(f"error: {error.message}")
         for detail in _lines(error.details):
@@ -114,17 +135,26 @@ def _lines(details: object) -> list[str]:
 
 
 def _write(text: str) -> None:
-    with _unless_the_reader_left():
+    with _writing():
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
 
 
 @contextmanager
-def _unless_the_reader_left() -> Generator[None]:
-    """End quietly when the other end of the pipe has seen enough (`| head`)."""
+def _writing() -> Generator[None]:
+    """End quietly when the other end of the pipe has seen enough (`| head`), else say what is."""
     try:
         yield
-    except BrokenPipeError as error:
+    except OSError as error:
         # The interpreter flushes once more at exit; that must not fail either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from error
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit(0) from error
+        raise CliError(f"cannot write the answer: {error.strerror}", answered=True) from error
+
+
+def _as_json(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return json.dumps(lacking)[1:-1], error.end
