@@ -77,7 +77,7 @@ def root() -> TyperGroup:
     """Build the tree. Groups are not imported yet."""
     return TyperGroup(
         name="strait",
-        help="Background jobs, workflows and AI-agent runs, on PostgreSQL and nothing else.",
+        help="Background jobs on PostgreSQL and nothing else.",
         commands={entry.name: Deferred(entry) for entry in ENTRIES},
         params=[*global_options()],
         context_settings={"help_option_names": ["-h", "--help"]},
