@@ -36,6 +36,7 @@ test: $(STAMP) ## the tests; ONLY=path for some
 check: $(STAMP) ## format, lint, contracts, types
 	@cd server && ../$(BIN)/ruff format --check --quiet . && ../$(BIN)/ruff check --quiet .
 	@cd cli && ../$(BIN)/ruff format --check --quiet . && ../$(BIN)/ruff check --quiet .
+	@cd bench && ../$(BIN)/ruff format --check --quiet . && ../$(BIN)/ruff check --quiet .
 	@cd server && ../$(BIN)/lint-imports > /tmp/strait-contracts.$$$$ || { cat /tmp/strait-contracts.$$$$; exit 1; }; rm -f /tmp/strait-contracts.$$$$
 	@cd server && ../$(BIN)/mypy
 	@cd cli && ../$(BIN)/mypy
@@ -45,6 +46,7 @@ check: $(STAMP) ## format, lint, contracts, types
 fix: $(STAMP) ## what a tool can mend
 	@cd server && ../$(BIN)/ruff check --fix --quiet . ; ../$(BIN)/ruff format --quiet .
 	@cd cli && ../$(BIN)/ruff check --fix --quiet . ; ../$(BIN)/ruff format --quiet .
+	@cd bench && ../$(BIN)/ruff check --fix --quiet . ; ../$(BIN)/ruff format --quiet .
 
 docs: $(STAMP) ## write openapi.json, schema.sql and the reference anew
 	@$(BIN)/python docs/generate.py

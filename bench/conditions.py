@@ -52,9 +52,7 @@ def find(stage: Stage) -> Conditions:
         load_average=os.getloadavg(),
         versions=_versions(stage),
         postgresql_settings=dict(POSTGRESQL_SETTINGS),
-        strait_settings={
-            name: value for name, value in STRAIT_SETTINGS.items() if "CONCURRENCY" in name
-        },
+        strait_settings=dict(STRAIT_SETTINGS),
     )
 
 

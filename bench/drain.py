@@ -70,6 +70,7 @@ def _against(
             for part in (
                 _told(theirs),
                 contender.note,
+                out.get(contender.name, ""),
             )
             if part
         ),

@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from bench.drive import Drive, drive
+from bench.processes import ProgramFailed
 from bench.report import Figure, Section, progress, split
 from bench.stage import Stage
 
@@ -48,11 +49,18 @@ async def measure(stage: Stage) -> Section:
 
 
 async def _one(stage: Stage, variant: Variant) -> Drive:
+    """Drive a variant. The endpoint also takes the spans, so it must hear of more than runs."""
     settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": stage.endpoint.url} if variant.traced else {}
+    before = await stage.endpoint.count()
     async with stage.strait(settings=settings) as strait:
         job = await strait.job(stage.endpoint.url, variant.job)
         requests = job.triggers(variant.headers)
-        return await drive(stage, strait, requests, seconds=stage.scale.seconds)
+        done = await drive(stage, strait, requests, seconds=stage.scale.seconds)
+        runs = (await strait.counts())["completed"]
+    heard = await stage.endpoint.count() - before
+    if (heard > runs) is not variant.traced:
+        raise ProgramFailed(f"{variant.name}: the endpoint heard {heard} requests for {runs} runs")
+    return done
 
 
 def _figure(name: str, seen: list[Drive], plain: float) -> Figure:

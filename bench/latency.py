@@ -11,6 +11,7 @@ from typing import Final
 
 from bench import endpoint
 from bench.load import Load, percentile, poisson
+from bench.processes import ProgramFailed
 from bench.report import Figure, Section, at_most, progress
 from bench.stage import Stage
 from bench.strait import Job, Strait
@@ -78,6 +79,8 @@ async def _one(stage: Stage, strait: Strait) -> tuple[Load, list[float]]:
             strait.port, _numbered(job, sent), rate=RATE, seconds=stage.scale.latency_seconds
         )
         await strait.drained(seconds=_DRAIN_SECONDS)
+    if len(seen) != len(load.latencies):
+        raise ProgramFailed(f"{len(load.latencies)} runs were triggered, {len(seen)} were heard of")
     return load, seen
 
 

@@ -32,6 +32,7 @@ class Verdict(StrEnum):
 
     MET = "met"
     MET_BY_CPU = "met by CPU; the machine was busy"
+    NOT_BY_CPU = "met, but not by CPU; the machine was busy"
     MISSED = "missed"
     UNDECIDED = "missed, but the machine was busy"
     NONE = ""
@@ -65,13 +66,13 @@ class Figure(Struct, frozen=True, kw_only=True):
     def verdict(self) -> Verdict:
         if self.bound is None or math.isnan(self.value):
             return Verdict.NONE
-        if self.bound.holds(self.value):
-            return Verdict.MET
+        met = self.bound.holds(self.value)
+        by_cpu = self.by_cpu is not None and self.bound.holds(self.by_cpu)
         if self.neighbours <= _QUIET_CORES:
-            return Verdict.MISSED
-        if self.by_cpu is not None and self.bound.holds(self.by_cpu):
-            return Verdict.MET_BY_CPU
-        return Verdict.UNDECIDED
+            return Verdict.MET if met else Verdict.MISSED
+        if met:
+            return Verdict.MET if by_cpu or self.by_cpu is None else Verdict.NOT_BY_CPU
+        return Verdict.MET_BY_CPU if by_cpu else Verdict.UNDECIDED
 
 
 class Turn(Protocol):

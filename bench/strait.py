@@ -30,11 +30,15 @@ PER_BULK: Final = 500
 
 _PROJECT: Final = "bench"
 _SECRET: Final = "a secret of the bench"  # noqa: S105 - of a server that lives for minutes
+_CREDENTIALS: Final = MappingProxyType(
+    {
+        "INTERNAL_SECRET": _SECRET,
+        "JWT_SIGNING_KEY": "a signing key of the bench, which nobody else uses",
+    }
+)
 SETTINGS: Final = MappingProxyType(
     {
         "HOST": "127.0.0.1",
-        "INTERNAL_SECRET": _SECRET,
-        "JWT_SIGNING_KEY": "a signing key of the bench, which nobody else uses",
         "ALLOW_PRIVATE_ENDPOINTS": "true",
         "LOG_LEVEL": "warn",
         "WORKER_CONCURRENCY": str(CONCURRENCY),
@@ -79,7 +83,8 @@ class Strait:
         self.dsn: Final = dsn
         self.port: Final = free_port()
         self._folder = folder
-        self._settings = {**SETTINGS, **settings, "DATABASE_URL": dsn, "DATA_DIR": str(folder)}
+        own = {"DATABASE_URL": dsn, "DATA_DIR": str(folder)}
+        self._settings = {**SETTINGS, **_CREDENTIALS, **settings, **own}
         self._slugs = count()
         self.api: Program | None = None
         self.worker: Program | None = None
@@ -116,10 +121,17 @@ class Strait:
         return "\n".join(filter(None, (one.last_words() for one in programs if one is not None)))
 
     async def job(self, endpoint_url: str, settings: JobSettings | None = None) -> Job:
-        """Create a job in the one project, and a key that may trigger it."""
+        """Create a job in the one project, and a key that may trigger it.
+
+        Raises if it is not as wished: the API ignores fields it does not know,
+        and what a field costs would be measured without it.
+        """
         slug = f"job-{next(self._slugs)}"
         body = {"project_id": _PROJECT, "name": slug, "slug": slug, "endpoint_url": endpoint_url}
-        made = await self._ask("/v1/jobs", {**body, **(settings or {})})
+        wished = {**body, **(settings or {})}
+        made = await self._ask("/v1/jobs", wished)
+        if ignored := [name for name, value in wished.items() if made.get(name) != value]:
+            raise LoadFailed(f"the job was made without {', '.join(ignored)}")
         key = await self._ask("/v1/api-keys", {"project_id": _PROJECT, "name": slug})
         return Job(id=made["id"], key=key["key"])
 

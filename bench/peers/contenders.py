@@ -29,7 +29,7 @@ class Contender(Struct, frozen=True, kw_only=True):
         return install.node() if self.requirements is None else install.python(self.requirements)
 
 
-def _python(name: str, *, at_least: float, slow: bool = False) -> Contender:
+def _python(name: str, *, at_least: float, note: str, slow: bool = False) -> Contender:
     script = f"with_{name}.py"
     return Contender(
         name=name,
@@ -38,10 +38,11 @@ def _python(name: str, *, at_least: float, slow: bool = False) -> Contender:
         work=("python", script, "work"),
         at_least=at_least,
         slow=slow,
+        note=note,
     )
 
 
-def _node(name: str, *, at_least: float, note: str = "") -> Contender:
+def _node(name: str, *, at_least: float, note: str) -> Contender:
     script = f"with_{name.replace('-', '_')}.cjs"
     return Contender(
         name=name,
@@ -55,7 +56,12 @@ def _node(name: str, *, at_least: float, note: str = "") -> Contender:
 
 
 def _on_redis(
-    name: str, work: tuple[str, ...], *, requirements: str = _PYTHON, at_least: float | None = 10
+    name: str,
+    work: tuple[str, ...],
+    *,
+    note: str,
+    requirements: str = _PYTHON,
+    at_least: float | None = 10,
 ) -> Contender:
     return Contender(
         name=name,
@@ -65,16 +71,21 @@ def _on_redis(
         redis=True,
         slow=True,
         at_least=at_least,
-        note="on redis without persistence",
+        note=f"{note}, on redis without persistence",
     )
 
 
 CONTENDERS: Final = (
-    _node("pg-boss", at_least=1.5),
-    _node("graphile-worker", at_least=1.5, note="keeps no record of a finished job"),
-    _python("pgqueuer", at_least=4),
-    _python("procrastinate", at_least=10, slow=True),
-    _python("dbos", at_least=10, slow=True),
+    _node("pg-boss", at_least=1.5, note="two loops of 500 at a time"),
+    _node("graphile-worker", at_least=1.5, note="96 at a time, keeps no record of a finished job"),
+    _python("pgqueuer", at_least=4, note="batches of 500"),
+    _python(
+        "procrastinate",
+        at_least=10,
+        slow=True,
+        note="32 at a time, keeps no record of a finished job",
+    ),
+    _python("dbos", at_least=10, slow=True, note="200 at a time"),
     _on_redis(
         "celery",
         (
@@ -82,12 +93,18 @@ CONTENDERS: Final = (
             *("--loglevel", "ERROR", "--without-gossip", "--without-mingle"),
             "--without-heartbeat",
         ),
+        note="16 threads",
     ),
-    _on_redis("arq", ("arq", "with_arq.Worker"), requirements=_ARQ),
-    _on_redis("rq", ("rq", "worker", "--quiet", "--worker-class", "rq.worker.SimpleWorker")),
+    _on_redis("arq", ("arq", "with_arq.Worker"), requirements=_ARQ, note="200 at a time"),
+    _on_redis(
+        "rq",
+        ("rq", "worker", "--quiet", "--worker-class", "rq.worker.SimpleWorker"),
+        note="one at a time",
+    ),
     _on_redis(
         "dramatiq",
         ("dramatiq", "with_dramatiq", "--processes", "1", "--threads", "16"),
+        note="16 threads",
         at_least=None,
     ),
 )
