@@ -54,6 +54,15 @@ def test_a_format_of_lines_has_its_errors_on_a_line(edge, strait, chosen):
     assert [json.loads(line)["error"] for line in ended.out.splitlines()] == ["no"]
 
 
+def test_an_error_of_the_settings_keeps_to_the_chosen_format(home, tmp_path, strait):
+    (tmp_path / "work" / ".strait.yaml").write_text("a: [")
+
+    ended = strait("runs", "list", "-o", "table")
+
+    assert (ended.code, ended.out) == (3, "")
+    assert "cannot read .strait.yaml" in ended.err
+
+
 def test_compact_is_one_line_without_zeros(runs):
     out = runs("-o", "compact").out
 

@@ -155,6 +155,20 @@ def test_a_reader_that_leaves_early_is_no_error(world, edge):
     assert (process.returncode, errors) == (0, "")
 
 
+@pytest.mark.parametrize("args", [("jobs", "list", "-o", "table"), ("--help",), ("jobs", "--help")])
+def test_a_reader_that_was_never_there_is_no_error(world, edge, args):
+    edge.on("GET", "/v1/jobs", Says(200, {"data": [JOB]}))
+    world |= {"STRAIT_SERVER": edge.url, "STRAIT_API_KEY": "k"}
+
+    with subprocess.Popen(
+        [*COMMAND, *args], env=world, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.close()
+        errors = process.stderr.read()
+
+    assert (process.returncode, errors) == (0, "")
+
+
 @pytest.mark.parametrize("chosen", ["json", "table"])
 def test_a_full_disk_is_said(world, edge, chosen):
     edge.on("GET", "/v1/jobs", Says(200, {"data": [JOB]}))

@@ -43,7 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: list[str], flags: dict[str, Any]) -> int:
-    code = root().main(args, prog_name="strait", standalone_mode=False, obj=flags)
+    try:
+        code = root().main(args, prog_name="strait", standalone_mode=False, obj=flags)
+    except SystemExit:  # Rich and Typer say in this way that nobody reads any more
+        return 0
     if code == Interrupted.exit_code:
         raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
@@ -64,8 +67,8 @@ def _end(error: CliError, flags: dict[str, Any]) -> int:
 
 
 def _format(flags: dict[str, Any]) -> Format:
-    """Find the format of the report; settings that are themselves the error decide nothing."""
+    """Find the format of the report; settings that are the error leave it to the flag."""
     try:
         return load(flags).format
     except ConfigError:
-        return Format.TABLE if sys.stdout.isatty() else Format.JSON
+        return flags.get("format") or (Format.TABLE if sys.stdout.isatty() else Format.JSON)
