@@ -1,5 +1,6 @@
 """Start Strait, trigger jobs, show every move, bring a dead letter back to life."""
 
+import json
 import sys
 import time
 from dataclasses import dataclass, field
@@ -132,7 +133,7 @@ def _summary(told: list[Story]) -> Table:
             f"…{story.run_id[-8:]}",
             run["status"],
             str(run["attempt"]),
-            str(run.get("result") or run.get("error") or ""),
+            json.dumps(run["result"]) if "result" in run else run.get("error", ""),
         )
     return table
 
