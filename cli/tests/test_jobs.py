@@ -1,5 +1,7 @@
 """`strait jobs` (cli 9; api 9.3; traps C15, C16, C19)."""
 
+import json
+
 import contract
 import pytest
 from edge import Says
@@ -143,3 +145,21 @@ def test_jobs_create_has_no_flag_that_the_server_would_ignore():
     flags = {param.name for param in create.params} - globals_too
 
     assert flags - {"tag", "json", "idempotency_key"} <= contract.fields("CreateJob")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "args"),
+    [
+        ("POST", "/v1/jobs", ("create", "--json", "-")),
+        ("PATCH", "/v1/jobs/resize", ("update", "resize", "--stdin")),
+    ],
+)
+def test_a_field_that_the_server_ignored_is_told_of(any_edge, strait, method, path, args):
+    body = {"name": "A", "max_concurency": 5, "timeout_secs": 9, "endpoint_secret": "s", "tags": {}}
+    known = {"name": "A", "slug": "a", "timeout_secs": 9, "endpoint_secret_set": True}
+    any_edge.on(method, path, Says(200, known))
+
+    ended = strait("jobs", *args, stdin=json.dumps(body))
+
+    assert ended.code == 0
+    assert "does not know max_concurency: ignored" in ended.err

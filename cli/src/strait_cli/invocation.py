@@ -4,7 +4,7 @@ from functools import cached_property
 
 import typer
 
-from strait_cli.client import Client, Listing
+from strait_cli.client import Client, Json, Listing
 from strait_cli.errors import CliError, ConfigError
 from strait_cli.output.columns import Resource
 from strait_cli.output.writer import Output, tell
@@ -34,6 +34,20 @@ class Invocation:
         self.out.rows(resource, listing.rows)
         if listing.more:
             self.out.note(f"{len(listing.rows)} shown, there are more: raise --limit or filter")
+
+    def warn_of_ignored(self, sent: Json, answer: Json) -> None:
+        """Name the fields that the server did not take: it ignores those it does not know.
+
+        Empty values may be missing from its answer, and of a secret it only says
+        that it is set.
+        """
+        ignored = [
+            key
+            for key, value in sent.items()
+            if value and key not in answer and f"{key}_set" not in answer
+        ]
+        if ignored:
+            tell(f"warning: the server does not know {', '.join(ignored)}: ignored")
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Go on only when the person agrees (cli 4). Programs must pass `--yes`."""

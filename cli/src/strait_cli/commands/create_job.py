@@ -91,7 +91,9 @@ def create(
         flags["tags"] = pairs(tag, flag="--tag")
     body = _complete((_file(json) if json else {}) | flags, project=call.settings.project)
     key = idempotency_key or ids.idempotency_key()
-    call.out.item(JOB, call.client.post("/v1/jobs", body, key=key))
+    made = call.client.post("/v1/jobs", body, key=key)
+    call.out.item(JOB, made)
+    call.warn_of_ignored(body, made)
 
 
 def _file(place: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from strait_cli.client import segment
+from strait_cli.client import as_object, segment
 from strait_cli.commands.create_job import create
 from strait_cli.commands.trigger import trigger
 from strait_cli.errors import ConfigError
@@ -76,7 +76,9 @@ def update_job(
     changes |= {key: _typed(key, text) for key, text in pairs(field, flag="--field").items()}
     if not changes:
         raise ConfigError("nothing to change: pass --field key=value or --stdin")
-    call.out.item(JOB, call.client.call("PATCH", f"/v1/jobs/{segment(job)}", body=changes))
+    changed = as_object(call.client.call("PATCH", f"/v1/jobs/{segment(job)}", body=changes))
+    call.out.item(JOB, changed)
+    call.warn_of_ignored(changes, changed)
 
 
 @app.command("delete")
