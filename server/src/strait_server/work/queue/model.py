@@ -245,8 +245,8 @@ class Appetite(Struct, frozen=True, kw_only=True):
     fairly: bool = False
 
 
-class ClaimedRun(Struct, frozen=True, kw_only=True):
-    """A run in a worker's hands. Without a lease it had expired and is final.
+class ClaimedRun(Struct, frozen=True):
+    """A run in a worker's hands, as the claim returns it. Without a lease it is final: expired.
 
     `ord` is its place in the queue's order and `micros` the database's clock at
     the claim, both in microseconds since 1970; `job_revision` is the state of

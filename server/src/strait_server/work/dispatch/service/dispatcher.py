@@ -21,7 +21,6 @@ from strait_server.work.dispatch.model import (
     Attempt,
     Completed,
     Failure,
-    Moments,
     Outcome,
     Probe,
     Snooze,
@@ -99,15 +98,19 @@ class Dispatcher:
         except StraitError as error:
             return SystemFailed(error=error.message)
         job = definition.job
-        gate = await self._endpoints.admit(
-            job.project_id, provision.endpoint, probe_seconds=job.timeout_secs
-        )
-        if isinstance(gate, Later):
-            return self._put_off(run, gate)
-        score = self._endpoints.score(job.project_id, provision.endpoint)
-        limit = health.throttled(job.max_concurrency or self._limits.default_max_concurrency, score)
+        limit = job.max_concurrency or self._limits.default_max_concurrency
+        probes = False
+        if not self._endpoints.is_healthy(job.project_id, provision.endpoint):
+            gate = await self._endpoints.admit(
+                job.project_id, provision.endpoint, probe_seconds=job.timeout_secs
+            )
+            if isinstance(gate, Later):
+                return self._put_off(run, gate)
+            probes = isinstance(gate, Probe)
+            score = self._endpoints.score(job.project_id, provision.endpoint)
+            limit = health.throttled(limit, score)
         busy = self._under_way.get(job.id, 0)
-        if limit and busy >= limit and not isinstance(gate, Probe):
+        if limit and busy >= limit and not probes:
             delay = outcome.snooze_seconds(run.attempt, jitter=jitter())
             return self._snooze(run, delay, "job bulkhead at capacity")
         self._under_way[job.id] = busy + 1
@@ -141,11 +144,11 @@ class Dispatcher:
         else:
             result, timing = await self._attempt(run, provision, parent)
         finished = clock.monotonic()
-        moments = Moments(
-            waited_ms=run.waited_ms, claimed=claimed, started=started, finished=finished
-        )
         measured = trace.of_attempt(
-            moments,
+            waited_ms=run.waited_ms,
+            claimed=claimed,
+            started=started,
+            finished=finished,
             connect_ms=timing.connect_ms,
             ttfb_ms=timing.ttfb_ms,
             transfer_ms=timing.transfer_ms,

@@ -102,6 +102,11 @@ class Endpoints:
         self._urgent = asyncio.Event()
         self._changes = 0
 
+    def is_healthy(self, project_id: str, endpoint: str) -> bool:
+        """Say whether runs may be sent there without asking; False if that is not known."""
+        known = self._known.get((project_id, endpoint))
+        return known is not None and known.healthy
+
     async def admit(
         self, project_id: str, endpoint: str, *, probe_seconds: float
     ) -> Allow | Probe | Later:

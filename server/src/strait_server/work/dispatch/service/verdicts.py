@@ -1,6 +1,8 @@
 """From an outcome to what the queue is told: final, or back for another time."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Protocol
 from uuid import UUID
 
 import msgspec
@@ -33,6 +35,15 @@ from strait_server.work.queue.model import (
     Status,
 )
 
+_END: Final[Mapping[type, Status]] = MappingProxyType(
+    {
+        GiveUp: Status.DEAD_LETTER,
+        TimedOut: Status.TIMED_OUT,
+        Crashed: Status.CRASHED,
+        SystemFailed: Status.SYSTEM_FAILED,
+    }
+)
+
 
 class Held(Protocol):
     """A run in somebody's hands: a claimed one, or one of a worker that is gone."""
@@ -58,7 +69,7 @@ def policy_of(job: Job) -> RetryPolicy:
     )
 
 
-def record(  # noqa: PLR0911 - one answer per outcome
+def record(
     run: Held,
     definition: Definition,
     outcome: Outcome,
@@ -72,29 +83,27 @@ def record(  # noqa: PLR0911 - one answer per outcome
     `age_micros` counts from the start of the attempt, None for a run never sent.
     `snoozes` is how often the run was put off since it last reached its endpoint.
     """
-    finished = _Final(run, age_micros, trace)
     match outcome:
         case Completed(result):
-            return finished.as_(Status.COMPLETED, result=result)
+            return _final(run, Status.COMPLETED, age_micros=age_micros, trace=trace, result=result)
         case RetryAt():
             return _retry(run, definition, outcome, age_micros, snoozes)
         case Snooze():
             return _snoozed(run, definition, outcome, snoozes)
-        case GiveUp(error=error, error_class=error_class):
-            return finished.as_(Status.DEAD_LETTER, error=error, error_class=error_class)
-        case TimedOut(error=error, error_class=error_class):
-            return finished.as_(Status.TIMED_OUT, error=error, error_class=error_class)
-        case Crashed(error=error, error_class=error_class):
-            return finished.as_(Status.CRASHED, error=error, error_class=error_class)
-        case SystemFailed(error=error, error_class=error_class):
-            return finished.as_(Status.SYSTEM_FAILED, error=error, error_class=error_class)
+        case GiveUp() | TimedOut() | Crashed() | SystemFailed():
+            return _final(
+                run,
+                _END[type(outcome)],
+                age_micros=age_micros,
+                trace=trace,
+                error=outcome.error,
+                error_class=outcome.error_class,
+            )
 
 
 def system_failed(run: Held, error: str) -> Finished:
     """Say what is written for a run that cannot be sent at all."""
-    return _Final(run, None, None).as_(
-        Status.SYSTEM_FAILED, error=error, error_class=ErrorClass.SERVER
-    )
+    return _final(run, Status.SYSTEM_FAILED, error=error, error_class=ErrorClass.SERVER)
 
 
 def put_back(
@@ -133,34 +142,28 @@ def after_loss(run: Held, definition: Definition) -> RetryAt | GiveUp | TimedOut
     )
 
 
-class _Final:
-    """A final record in the making."""
-
-    def __init__(self, run: Held, age_micros: int | None, trace: ExecutionTrace | None) -> None:
-        self._run = run
-        self._age_micros = age_micros
-        self._trace = trace
-
-    def as_(
-        self,
-        status: Status,
-        *,
-        result: bytes | None = None,
-        error: str | None = None,
-        error_class: ErrorClass | None = None,
-    ) -> Finished:
-        return Finished(
-            id=self._run.id,
-            attempt=self._run.attempt,
-            lease_id=self._run.lease_id or 0,
-            status=status,
-            gated=self._run.gated,
-            age_micros=self._age_micros,
-            result=result,
-            error=error,
-            error_class=error_class,
-            trace=_packed(self._trace) if self._trace else None,
-        )
+def _final(
+    run: Held,
+    status: Status,
+    *,
+    age_micros: int | None = None,
+    trace: ExecutionTrace | None = None,
+    result: bytes | None = None,
+    error: str | None = None,
+    error_class: ErrorClass | None = None,
+) -> Finished:
+    return Finished(
+        id=run.id,
+        attempt=run.attempt,
+        lease_id=run.lease_id or 0,
+        status=status,
+        gated=run.gated,
+        age_micros=age_micros,
+        result=result,
+        error=error,
+        error_class=error_class,
+        trace=_packed(trace) if trace else None,
+    )
 
 
 def _retry(

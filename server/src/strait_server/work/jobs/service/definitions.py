@@ -96,10 +96,15 @@ class Definitions:
             return kept
         return await self._load((project_id, reference))
 
+    def kept(self, job_id: UUID, *, revision: int = 0) -> Definition | None:
+        """Return the job if it is at hand, at least as new as `revision`: no need to wait."""
+        kept = self._fresh(job_id)
+        return kept if kept is not None and kept.job.revision >= revision else None
+
     async def by_id(self, job_id: UUID, *, revision: int = 0) -> Definition | None:
         """Return the job, at least as new as `revision`."""
-        kept = self._fresh(job_id)
-        if kept is not None and kept.job.revision >= revision:
+        kept = self.kept(job_id, revision=revision)
+        if kept is not None:
             return kept
         loaded = await self._load(job_id)
         if loaded is not None and loaded.job.revision < revision:

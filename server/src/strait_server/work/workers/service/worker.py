@@ -143,8 +143,9 @@ class Worker:
         leased = [run for run in claimed if run.lease_id is not None]
         self._recorder.leased(leased)
         self._busy += len(leased)
+        loop = asyncio.get_running_loop()
         for run in leased:
-            task = asyncio.create_task(self._execute(run, now))
+            task = loop.create_task(self._execute(run, now))
             self._tasks.add(task)
             task.add_done_callback(self._executed)
         self._metrics.submitted.add(len(leased))
@@ -201,7 +202,9 @@ class Worker:
 
     async def _outcome(self, run: ClaimedRun, claimed: float) -> Finished | Returned:
         """Raise `Unavailable` only for runs that were not sent."""
-        definition = await self._definitions.by_id(run.job_id, revision=run.job_revision)
+        definition = self._definitions.kept(run.job_id, revision=run.job_revision)
+        if definition is None:
+            definition = await self._definitions.by_id(run.job_id, revision=run.job_revision)
         if definition is None:
             return verdicts.system_failed(run, "job not found")
         if self._stopping.is_set() or definition.job.paused or not definition.job.enabled:
