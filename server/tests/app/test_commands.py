@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -117,6 +118,41 @@ def test_the_embedded_database_lies_in_the_folder_that_the_file_names(run):
         assert ends(server)[0] == 0
         assert (folder / "elsewhere" / "postgres" / "data").exists()
         assert not (folder / ".strait").exists()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+async def test_a_port_that_is_taken_is_named_with_the_way_out(empty_dsn, tmp_path, run, processes):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        server = run(
+            tmp_path,
+            "-m",
+            "strait_server",
+            f"--processes={processes}",
+            DATABASE_URL=empty_dsn,
+            PORT=str(port),
+            **SECRETS,
+        )
+
+        said = (
+            f"strait: cannot listen on HOST 127.0.0.1, PORT {port}: the port is taken; "
+            "end what listens there, or set another PORT\n"
+        )
+        assert ends(server) == (3, said)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid", "x" * 70])
+async def test_a_host_that_is_not_ours_is_named_with_the_way_out(empty_dsn, tmp_path, run, host):
+    server = run(
+        tmp_path, "-m", "strait_server", DATABASE_URL=empty_dsn, HOST=host, PORT="0", **SECRETS
+    )
+
+    said = (
+        f"strait: cannot listen on HOST {host}, PORT 0: the host is no address of this machine; "
+        "set HOST to 127.0.0.1, or 0.0.0.0: all\n"
+    )
+    assert ends(server) == (3, said)
 
 
 async def test_migrate_brings_the_database_of_the_file_up_to_date(empty_dsn, tmp_path, run):

@@ -17,6 +17,7 @@ import uvloop
 from msgspec import Struct, structs
 
 from strait_server.app import everything, local_secrets, processes, starter
+from strait_server.app.processes import SHARED_PORT
 from strait_server.base.db.embedded import server as embedded
 from strait_server.base.db.migrations import runner
 from strait_server.base.db.migrations.files import load_migrations
@@ -49,7 +50,7 @@ def serve(
     """Serve until a signal says otherwise. Answers the exit code: 0 after a clean drain.
 
     Raises `Invalid` for settings that cannot be, all of them named, before
-    anything is started.
+    anything is started, and for an address that cannot be had.
     """
     flags = {"MODE": mode, "HOST": host, "DATABASE_URL": database_url}
     given = {name: value for name, value in flags.items() if value is not None}
@@ -94,13 +95,14 @@ def _serve(
     processes: int,
     prepared: Callable[[Settings], None] | None = None,
 ) -> int:
-    with _database(environ) as settings:
+    shared = processes > 1 or bool(environ.get(SHARED_PORT))
+    with _database(environ) as settings, everything.holding(settings, shared=shared) as listening:
         uvloop.run(_prepare_schema(settings))
         if prepared is not None:
             prepared(settings)
         if processes > 1:
             return _many(settings, environ, processes)
-        return uvloop.run(everything.run(settings))
+        return uvloop.run(everything.run(settings, listening))
 
 
 def _many(settings: Settings, environ: Mapping[str, str], count: int) -> int:

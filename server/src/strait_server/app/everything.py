@@ -7,6 +7,7 @@ written. A second one ends the process at once.
 
 import asyncio
 import ctypes
+import errno
 import gc
 import os
 import signal
@@ -22,14 +23,15 @@ from strait_server.app.api import build
 from strait_server.app.door import open_door
 from strait_server.app.lifespan import Services, living
 from strait_server.app.worker import working
+from strait_server.base.errors import Invalid
 from strait_server.base.settings import Mode, Settings
 
 _GENERATIONS: Final = (50_000, 20, 50)
 _log = structlog.get_logger(__name__)
 
 
-async def run(settings: Settings) -> int:
-    """Be a process until told to stop. Answers the exit code."""
+async def run(settings: Settings, listening: socket.socket | None) -> int:
+    """Be a process until told to stop, with a socket one of the API. Answers the exit code."""
     stop = asyncio.Event()
     with _signals(stop):
         async with AsyncExitStack() as stack:
@@ -37,8 +39,8 @@ async def run(settings: Settings) -> int:
             if settings.mode in {Mode.ALL, Mode.WORKER}:
                 await stack.enter_async_context(working(services))
             await stack.enter_async_context(hearing(services))
-            if settings.mode in {Mode.ALL, Mode.API}:
-                await stack.enter_async_context(answering(services))
+            if listening is not None:
+                await stack.enter_async_context(answering(services, listening))
             _settle_down()
             _log.info("ready", mode=str(settings.mode), pid=os.getpid())
             reason = await _until_stopped(stop, services.broken)
@@ -60,10 +62,34 @@ async def _until_stopped(stop: asyncio.Event, broken: asyncio.Event) -> str:
     return waits[done.pop()]
 
 
+@contextmanager
+def holding(settings: Settings, *, shared: bool) -> Generator[socket.socket | None]:
+    """Hold the address of the API as long as the block lasts; a mere worker has none.
+
+    Nobody is answered yet. Raises `Invalid` when the address cannot be had. A
+    shared one can be held by other processes of the same user as well.
+    """
+    if settings.mode is Mode.WORKER:
+        yield None
+        return
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            listening.bind((settings.host, settings.port))
+        except (OSError, UnicodeError) as error:
+            raise Invalid(
+                f"cannot listen on HOST {settings.host}, PORT {settings.port}: {_reason(error)}"
+            ) from error
+        listening.setblocking(False)  # noqa: FBT003 - that is its signature
+        yield listening
+
+
 @asynccontextmanager
-async def answering(services: Services) -> AsyncGenerator[None]:
+async def answering(services: Services, listening: socket.socket) -> AsyncGenerator[None]:
     """Answer HTTP as long as the block lasts; on leaving, finish what was begun."""
-    listening = _listen(services.settings)
     host, port = listening.getsockname()[:2]
     edge = build(services)
     try:
@@ -85,15 +111,17 @@ async def hearing(services: Services) -> AsyncGenerator[None]:
         await asyncio.wait([task])
 
 
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if os.environ.get("STRAIT_SHARED_PORT"):
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    listening.bind((settings.host, settings.port))
-    listening.setblocking(False)  # noqa: FBT003 - that is its signature
-    return listening
+def _reason(error: OSError | UnicodeError) -> str:
+    """Say why an address cannot be had, and what to do."""
+    match error:
+        case OSError(errno=errno.EADDRINUSE):
+            return "the port is taken; end what listens there, or set another PORT"
+        case OSError(errno=errno.EACCES):
+            return "this user may not use the port; set a PORT above 1023"
+        case socket.gaierror() | UnicodeError() | OSError(errno=errno.EADDRNOTAVAIL):
+            return "the host is no address of this machine; set HOST to 127.0.0.1, or 0.0.0.0: all"
+        case OSError():
+            return f"{error.strerror}; set another HOST or PORT"
 
 
 def _settle_down() -> None:

@@ -10,6 +10,8 @@ from typing import Final
 
 import structlog
 
+SHARED_PORT: Final = "STRAIT_SHARED_PORT"
+"""The variable that tells a child that its siblings listen where it does."""
 _LOOK_SECONDS: Final = 0.2
 _RESTART_SECONDS: Final = 1.0
 _ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -44,7 +46,7 @@ def supervise(
 
     A signal is passed on to all of them, as SIGTERM. The answer is 0 when all ended cleanly.
     """
-    children = Children(command, {**environ, "STRAIT_SHARED_PORT": "1" if shares_port else ""})
+    children = Children(command, {**environ, SHARED_PORT: "1" if shares_port else ""})
     for number in _ENDS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's wish
             signal.signal(number, children.hear)
