@@ -13,7 +13,7 @@ import typer
 
 from strait_cli.errors import CliError, ConfigError
 from strait_cli.invocation import Invocation
-from strait_cli.output.resources import SETTING
+from strait_cli.output.resources import SCHEMA, SETTING
 
 
 class Report(Protocol):
@@ -23,10 +23,17 @@ class Report(Protocol):
     problems: list[str]
 
 
-class ServerCommands(Protocol):
-    """What the server package offers; the numbers are exit codes."""
+class Prepared(Protocol):
+    """What was done to the schema, and what it lacks: names of migrations."""
 
-    def migrate(self, database_url: str | None, check: bool) -> int: ...
+    applied: list[str]
+    pending: list[str]
+
+
+class ServerCommands(Protocol):
+    """What the server package offers."""
+
+    def migrate(self, database_url: str | None, check: bool) -> Prepared: ...
 
     def config_check(self) -> Report: ...
 
@@ -86,11 +93,22 @@ def migrate(
 ) -> None:
     """Bring the database schema up to date.
 
+    Tells the migrations it has applied, or with --check those that are pending.
+
     $ strait migrate --check
     """
-    Invocation(ctx)
+    call = Invocation(ctx)
     with _server() as server:
-        raise typer.Exit(server.migrate(database_url, check))
+        schema = server.migrate(database_url, check)
+    status = "pending" if schema.pending else "up_to_date"
+    found = {"status": status, "applied": schema.applied, "pending": schema.pending}
+    call.out.item(SCHEMA, found)
+    if schema.pending:
+        raise CliError(
+            f"{len(schema.pending)} migrations are pending",
+            suggestion="apply them: strait migrate",
+            answered=True,
+        )
 
 
 @config.command("check")

@@ -84,6 +84,7 @@ STATS: Final = Resource((column("QUEUED"), column("EXECUTING"), column("DELAYED"
 HEALTH: Final = Resource(
     (_STATUS, column("VERSION"), column("EDITION"), column("UPTIME", "uptime_seconds"))
 )
+SCHEMA: Final = Resource((_STATUS, column("APPLIED"), column("PENDING")))
 SETTING: Final = Resource(
     (
         column("NAME"),

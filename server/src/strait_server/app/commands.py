@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import BinaryIO, Final
 
 import asyncpg
 import structlog
@@ -28,6 +29,7 @@ from strait_server.base.settings.sources import SettingsError, find_file, read
 from strait_server.base.telemetry import logs
 
 _log = structlog.get_logger(__name__)
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _CONNECT_SECONDS: Final = 10
 _LOOK_SECONDS: Final = 1.0
 _FOLDER_MODE: Final = 0o711  # the embedded server's user must be able to pass through
@@ -67,12 +69,16 @@ def dev(port: int | None = None) -> int:
     return _serve(environ, processes=1, prepared=starter.greet)
 
 
-def migrate(database_url: str | None, check: bool) -> int:  # noqa: FBT001 - as the flag
-    """Bring the schema up to date, or with `check` only say whether it is: then 1 if not."""
+def migrate(database_url: str | None, check: bool) -> runner.Prepared:  # noqa: FBT001 - as the flag
+    """Bring the schema up to date, or with `check` only say what it lacks.
+
+    No secret is needed, and log lines go to standard error: the answer is data.
+    """
     environ = dict(os.environ)
     if database_url is not None:
         environ["DATABASE_URL"] = database_url
-    with _database(environ) as settings:
+    unused = local_secrets.made_up()
+    with _database(environ, secrets=unused, log_to=sys.stderr.buffer) as settings:
         return uvloop.run(_migrate(settings, check=check))
 
 
@@ -123,10 +129,15 @@ def _many(settings: Settings, environ: Mapping[str, str], count: int) -> int:
 
 
 @contextmanager
-def _database(environ: Mapping[str, str]) -> Generator[Settings]:
+def _database(
+    environ: Mapping[str, str],
+    *,
+    secrets: Mapping[str, str] = _NONE,
+    log_to: BinaryIO | None = None,
+) -> Generator[Settings]:
     """Return the settings and a database: the one they name, or an embedded one meanwhile."""
-    settings = _load(environ)
-    logs.configure(settings.log_level, settings.log_format)
+    settings = _load(environ, secrets)
+    logs.configure(settings.log_level, settings.log_format, file=log_to)
     for warning in warnings(settings):
         _log.warning(warning)
     if settings.database_url:
@@ -141,12 +152,15 @@ def _database(environ: Mapping[str, str]) -> Generator[Settings]:
         server.stop()
 
 
-def _load(environ: Mapping[str, str]) -> Settings:
-    """Read the settings, or raise `Invalid` with everything that is wrong with them."""
+def _load(environ: Mapping[str, str], secrets: Mapping[str, str] = _NONE) -> Settings:
+    """Read the settings, or raise `Invalid` with everything that is wrong with them.
+
+    `secrets` stand in for those that nobody has given.
+    """
     try:
         path = find_file(environ, Path.cwd())
         file = path.read_bytes() if path else None
-        return Settings.load(environ, file, defaults=_local(environ, file))
+        return Settings.load(environ, file, defaults={**secrets, **_local(environ, file)})
     except (SettingsError, OSError) as error:
         problems = error.problems if isinstance(error, SettingsError) else [str(error)]
         raise Invalid("the configuration is not valid", problems=problems) from error
@@ -179,20 +193,15 @@ async def _prepare_schema(settings: Settings) -> None:
         _log.warning("migrations are pending", pending=len(done.pending), next=done.pending[0])
 
 
-async def _migrate(settings: Settings, *, check: bool) -> int:
+async def _migrate(settings: Settings, *, check: bool) -> runner.Prepared:
     raw = await _connect(settings)
     try:
-        files = load_migrations()
-        if check:
-            waiting = await runner.pending(raw, files)
-            _say(
-                f"{len(waiting)} migrations are pending" if waiting else "the schema is up to date"
-            )
-            return 1 if waiting else 0
-        lock_seconds = settings.migration_lock_timeout.total_seconds()
-        applied = await runner.migrate(raw, files, lock_seconds=lock_seconds)
-        _say(f"applied {len(applied)} migrations" if applied else "the schema is up to date")
-        return 0
+        return await runner.prepare(
+            raw,
+            load_migrations(),
+            mode=MigrationMode.MANUAL if check else MigrationMode.AUTO,
+            lock_seconds=settings.migration_lock_timeout.total_seconds(),
+        )
     finally:
         await raw.close()
 

@@ -27,8 +27,13 @@ def kept_in(folder: Path) -> Mapping[str, str]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
+def made_up() -> Mapping[str, str]:
+    """Return new secrets, by variable. Nobody keeps them."""
+    return {name: ids.token_hex(_BYTES) for name in _NAMES}
+
+
 def _create(path: Path) -> None:
-    lines = [f'{name} = "{ids.token_hex(_BYTES)}"\n' for name in _NAMES]
+    lines = [f'{name} = "{secret}"\n' for name, secret in made_up().items()]
     draft = path.with_suffix(f".{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
