@@ -88,7 +88,7 @@ async def belongings(db, project_id, *, status=Status.QUEUED) -> dict[str, str]:
         job.id,
     )
     key = await world.a_key(db, project_id=project_id)
-    secret = await world.a_secret(db, project_id=project_id, job_id=job.id)
+    secret = await world.a_secret(db, project_id=project_id, job=str(job.id))
     return {
         "project_id": project_id,
         "job_id": str(job.id),

@@ -30,7 +30,7 @@ def set_secret(
         str | None, typer.Option(metavar="FILE", help="Take it from here, - for standard input.")
     ] = None,
     environment: Environment = None,
-    job: Annotated[str | None, typer.Option(metavar="ID", help="For this job only.")] = None,
+    job: Annotated[str | None, typer.Option(metavar="JOB", help="For this job only.")] = None,
 ) -> None:
     """Store a secret, or replace its value. Without a source it is asked for.
 
@@ -53,7 +53,7 @@ def set_secret(
 def list_secrets(
     ctx: typer.Context,
     environment: Environment = None,
-    job: Annotated[str | None, typer.Option(metavar="ID", help="Of this job.")] = None,
+    job: Annotated[str | None, typer.Option(metavar="JOB", help="Of this job.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="At most so many; 0 means all.")] = 0,
 ) -> None:
     """List the secrets: names and versions, never values.

@@ -29,7 +29,7 @@ async def test_a_value_never_lies_open_in_the_database(db):
 
 async def test_a_job_sees_its_own_secrets_before_those_of_the_project(db):
     job, other = await world.a_job(db), await world.a_job(db)
-    await world.a_secret(db, "TOKEN", "of the job", job_id=job.id)
+    await world.a_secret(db, "TOKEN", "of the job", job=str(job.id))
     await world.a_secret(db, "TOKEN", "of the project")
     await world.a_secret(db, "URL", "for all")
 
@@ -120,7 +120,7 @@ async def test_a_secret_is_for_a_job_of_its_project(db):
     theirs = await world.a_job(db, project_id="proj_2")
 
     with pytest.raises(NotFound, match="job not found"):
-        await world.a_secret(db, job_id=theirs.id)
+        await world.a_secret(db, job=str(theirs.id))
 
 
 async def test_a_secret_needs_a_project(db):
@@ -138,10 +138,10 @@ async def test_a_secret_says_its_name_but_not_its_value():
 
 async def test_a_list_is_by_job_and_environment(db):
     job = await world.a_job(db)
-    mine = await world.a_secret(db, "MINE", job_id=job.id)
+    mine = await world.a_secret(db, "MINE", job=str(job.id))
     staging = await world.a_secret(db, "STAGING", environment="staging")
 
-    of_job = await secrets.list_secrets(db, world.PROJECT, PageRequest(), job_id=job.id)
+    of_job = await secrets.list_secrets(db, world.PROJECT, PageRequest(), job=str(job.id))
     of_staging = await secrets.list_secrets(db, world.PROJECT, PageRequest(), environment="staging")
 
     assert [secret.id for secret in of_job.data] == [mine.id]

@@ -27,13 +27,13 @@ class JobSecret(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class NewSecret(Struct, frozen=True, kw_only=True):
-    """A value to keep, and for whom."""
+    """A value to keep, and for whom. `job` is an id or a slug."""
 
     project_id: str
     secret_key: str
     value: str
     environment: str = PRODUCTION
-    job_id: UUID | None = None
+    job: str | None = None
 
     def __repr__(self) -> str:
         """Say whose secret it is, never the secret."""

@@ -1,5 +1,11 @@
 -- Every statement that reads or writes `secrets`.
 
+-- name: job_named
+select id
+from jobs
+where project_id = :project_id
+  and slug = :slug;
+
 -- name: claim
 -- Make the row, or take the one that has this name, and hold its lock: the seal
 -- needs to know the id of its row. The value follows in the same transaction.

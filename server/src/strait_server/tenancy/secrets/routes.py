@@ -25,13 +25,16 @@ Environment = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class CreateSecret(Struct, frozen=True, kw_only=True):
-    """Body of the request to keep a secret. `key` and `environment_id` are other spellings."""
+    """Body of the request to keep a secret. `key` and `environment_id` are other spellings.
+
+    `job_id` is an id or a slug.
+    """
 
     value: Annotated[str, Meta(min_length=1, max_length=65_536)]
     secret_key: SecretKey | None = None
     key: SecretKey | None = None
     project_id: str | None = None
-    job_id: UUID | None = None
+    job_id: str | None = None
     environment: Environment | None = None
     environment_id: Environment | None = None
 
@@ -65,7 +68,7 @@ async def create_secret(
         secret_key=data.name,
         value=data.value,
         environment=data.environment or data.environment_id or PRODUCTION,
-        job_id=data.job_id,
+        job=data.job_id,
     )
     return await secrets.save(db, sealer, new)
 
@@ -75,13 +78,11 @@ async def list_secrets(
     page: Paging,
     actor: NamedDependency[Actor],
     db: Db,
-    job_id: FromQuery[UUID | None] = None,
+    job_id: FromQuery[str | None] = None,
     environment: FromQuery[str | None] = None,
 ) -> Page[JobSecret]:
-    """List secrets without their values, the newest first."""
-    return await secrets.list_secrets(
-        db, actor.project, page, job_id=job_id, environment=environment
-    )
+    """List secrets without their values, the newest first. `job_id` is an id or a slug."""
+    return await secrets.list_secrets(db, actor.project, page, job=job_id, environment=environment)
 
 
 @get("/{secret_id:uuid}", operation_id="getSecret", guards=[requires("secrets:read")])

@@ -19,9 +19,10 @@ async def save(db: Connection, sealer: Sealer, new: NewSecret) -> JobSecret:
     `Unavailable` when no encryption key is configured.
     """
     async with db.transaction():
-        secret_id = await store.claim(db, new_id(), new)
+        job_id = await _job(db, new.project_id, new.job)
+        secret_id = await store.claim(db, new_id(), new, job_id=job_id)
         if secret_id is None:
-            raise NotFound("job not found" if new.job_id else "project not found")
+            raise NotFound("job not found" if job_id else "project not found")
         sealed = _seal(sealer, secret_id, new.value)
         saved = await store.fill(db, secret_id, sealed=sealed)
         await store.announce(db, new.project_id)
@@ -35,10 +36,14 @@ async def list_secrets(
     project_id: str,
     page: PageRequest,
     *,
-    job_id: UUID | None = None,
+    job: str | None = None,
     environment: str | None = None,
 ) -> Page[JobSecret]:
-    """List the secrets of a project, without their values; the newest first."""
+    """List the secrets of a project, without their values; the newest first.
+
+    Raises `NotFound` when no job has the slug that names one.
+    """
+    job_id = await _job(db, project_id, job)
     rows = await store.list_secrets(
         db,
         project_id,
@@ -82,6 +87,19 @@ async def for_job(
             sealed = _seal(sealer, row.id, value)
             await store.reseal(db, row.id, sealed=sealed, former=row.sealed)
     return value_by_key
+
+
+async def _job(db: Connection, project_id: str, reference: str | None) -> UUID | None:
+    """Tell the id of the job that is named by it or by its slug (api 9), if one is named."""
+    if reference is None:
+        return None
+    try:
+        return UUID(reference)
+    except ValueError:
+        job_id = await store.job_named(db, project_id, reference)
+    if job_id is None:
+        raise NotFound("job not found")
+    return job_id
 
 
 def _seal(sealer: Sealer, secret_id: UUID, value: str) -> str:

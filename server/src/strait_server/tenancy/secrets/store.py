@@ -11,14 +11,20 @@ from strait_server.tenancy.secrets.model import JobSecret, NewSecret, Sealed
 SQL: Final = load_queries(__name__)
 
 
-async def claim(db: Connection, secret_id: UUID, new: NewSecret) -> UUID | None:
+async def job_named(db: Connection, project_id: str, slug: str) -> UUID | None:
+    return await db.row(UUID, SQL["job_named"], project_id=project_id, slug=slug)
+
+
+async def claim(
+    db: Connection, secret_id: UUID, new: NewSecret, *, job_id: UUID | None
+) -> UUID | None:
     """Tell the id of the row to fill. None: there is no such project, or no such job in it."""
     return await db.row(
         UUID,
         SQL["claim"],
         id=secret_id,
         project_id=new.project_id,
-        job_id=new.job_id,
+        job_id=job_id,
         environment=new.environment,
         secret_key=new.secret_key,
     )

@@ -92,9 +92,9 @@ async def test_secrets_travel_as_headers_and_the_jobs_own_win(db, hire, endpoint
     job = await world.a_job(db, endpoint_url=endpoint.url())
     await world.a_secret(db, "REGION", "eu")
     await world.a_secret(db, "TOKEN", "of the project")
-    await world.a_secret(db, "TOKEN", "of the job", job_id=job.id)
+    await world.a_secret(db, "TOKEN", "of the job", job=str(job.id))
     other = await world.a_job(db)
-    await world.a_secret(db, "OTHER", "of another job", job_id=other.id)
+    await world.a_secret(db, "OTHER", "of another job", job=str(other.id))
 
     _, request = await sent(db, endpoint, job)
 
