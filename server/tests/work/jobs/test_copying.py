@@ -21,6 +21,7 @@ def a_job(**fields):
         version=4,
         version_id="ver_000000000000",
         paused=True,
+        execution_mode="http",
         created_at=NOW,
         updated_at=NOW,
     )

@@ -42,6 +42,7 @@ def a_job(**fields):
         version=1,
         version_id="ver_000000000000",
         paused=False,
+        execution_mode="http",
         created_at=datetime(2026, 1, 5, tzinfo=UTC),
         updated_at=datetime(2026, 1, 5, tzinfo=UTC),
     )
@@ -315,11 +316,34 @@ def test_a_schema_is_kept_as_it_was_written():
 
 
 def test_an_endpoint_secret_has_a_longest_length():
-    definition.check(terms(), secret="s" * 256)
+    definition.check(terms(), UpdateJob(endpoint_secret="s" * 256))
 
     with pytest.raises(Invalid) as refused:
-        definition.check(terms(), secret="s" * 257)
+        definition.check(terms(), UpdateJob(endpoint_secret="s" * 257))
     assert list(refused.value.problems) == ["endpoint_secret: must have at most 256 characters"]
+
+
+@pytest.mark.parametrize("mode", ["http", "", None])
+def test_a_job_is_executed_over_http(mode):
+    definition.check(terms(), said(execution_mode=mode))
+
+
+@pytest.mark.parametrize(
+    ("mode", "message", "problem"),
+    [
+        (
+            "managed",
+            "managed execution is not available: COMPUTE_RUNTIME not configured",
+            "execution_mode: must be http: managed execution is not available",
+        ),
+        ("worker", "validation failed", "execution_mode: must be http"),
+    ],
+)
+def test_there_is_no_other_way_to_execute_a_job(mode, message, problem):
+    with pytest.raises(Invalid) as refused:
+        definition.check(terms(), said(execution_mode=mode))
+
+    assert (refused.value.message, refused.value.problems) == (message, (problem,))
 
 
 def test_what_is_not_said_stays():

@@ -20,6 +20,7 @@ async def test_a_created_job_is_answered_as_it_is_kept(client):
         "timeout_secs",
         "enabled",
         "paused",
+        "execution_mode",
         "tags",
         "retry_strategy",
         "retry_priority_boost",
@@ -33,6 +34,20 @@ async def test_a_created_job_is_answered_as_it_is_kept(client):
     assert (job["version"], job["enabled"], job["paused"]) == (1, True, False)
     assert (await client.get(f"/v1/jobs/{job['id']}")).json() == job
     assert (await client.get("/v1/jobs/resize")).json() == job
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+async def test_managed_execution_is_not_available(client, method):
+    await client.post("/v1/jobs", json=SOUND)
+    path = "/v1/jobs" if method == "POST" else "/v1/jobs/resize"
+
+    answer = await client.request(
+        method, path, json={**SOUND, "slug": "managed", "execution_mode": "managed"}
+    )
+
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith("managed execution is not available")
+    assert (await client.get("/v1/jobs/managed")).status_code == 404
 
 
 async def test_unknown_fields_are_ignored(client):

@@ -16,6 +16,8 @@ MAX_SECRET: Final = 256
 MAX_DELAYS: Final = 100
 MAX_LIMIT_KEYS: Final = 20
 SLUG: Final = "[A-Za-z0-9][A-Za-z0-9_.:~-]*"
+HTTP: Final = "http"
+MANAGED: Final = "managed"
 RETRY_STRATEGIES: Final = ("exponential", "linear", "fixed", "custom")
 LENGTHS: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
     {
@@ -64,6 +66,7 @@ Secret = Annotated[str, _told(maxLength=MAX_SECRET)]
 Slug = Annotated[str, _told(minLength=1, maxLength=LENGTHS["slug"][1], pattern=f"^{SLUG}$")]
 PerKey = Annotated[int, _within("max_concurrency_per_key")]
 LimitWindow = Annotated[int, _within("rate_limit_window_secs")]
+ExecutionMode = Annotated[str, _told(enum=[HTTP])]
 Strategy = Annotated[str, _told(enum=list(RETRY_STRATEGIES))]
 
 
@@ -122,6 +125,7 @@ class Job(JobTerms, frozen=True, kw_only=True, omit_defaults=True):
     version: int
     version_id: str
     paused: bool
+    execution_mode: str
     created_at: datetime
     updated_at: datetime
     paused_at: datetime | None = None
@@ -180,6 +184,7 @@ class UpdateJob(Struct, frozen=True, kw_only=True):
     run_ttl_secs: Annotated[int, _within("run_ttl_secs")] | UnsetType | None = UNSET
     execution_window_cron: Annotated[str, _long("execution_window_cron")] | UnsetType | None = UNSET
     timezone: str | UnsetType | None = UNSET
+    execution_mode: ExecutionMode | UnsetType | None = UNSET
     enabled: bool | UnsetType | None = UNSET
 
 

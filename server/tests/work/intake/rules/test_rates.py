@@ -18,6 +18,7 @@ JOB = Job(
     timeout_secs=300,
     enabled=True,
     paused=False,
+    execution_mode="http",
     retry_strategy="exponential",
     retry_priority_boost=1,
     version=1,

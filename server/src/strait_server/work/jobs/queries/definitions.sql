@@ -10,7 +10,8 @@ select jobs.id, jobs.project_id, jobs.name, jobs.slug, jobs.endpoint_url, jobs.m
     jobs.default_run_metadata, jobs.retry_delays_secs, jobs.poison_pill_threshold, jobs.max_concurrency,
     jobs.max_concurrency_per_key, jobs.rate_limit_max, jobs.rate_limit_window_secs, jobs.rate_limit_keys,
     jobs.run_ttl_secs, jobs.execution_window_cron, jobs.timezone, jobs.paused_at, jobs.pause_reason,
-    jobs.endpoint_secret is not null as endpoint_secret_set, jobs.created_by, jobs.updated_by,
+    jobs.endpoint_secret is not null as endpoint_secret_set, 'http' as execution_mode, jobs.created_by,
+    jobs.updated_by,
     jobs.endpoint_secret as sealed_endpoint_secret, jobs.revision,
     projects.timezone as project_timezone,
     coalesce(q.max_queued_runs > 0 or q.max_executing_runs > 0, false) as metered

@@ -11,7 +11,8 @@ select id, project_id, name, slug, endpoint_url, max_attempts, timeout_secs, ena
     default_run_metadata, retry_delays_secs, poison_pill_threshold, max_concurrency, max_concurrency_per_key,
     rate_limit_max, rate_limit_window_secs, rate_limit_keys, run_ttl_secs, execution_window_cron, timezone,
     version, version_id, paused, created_at, updated_at, paused_at, pause_reason,
-    endpoint_secret is not null as endpoint_secret_set, created_by, updated_by
+    endpoint_secret is not null as endpoint_secret_set, 'http' as execution_mode, created_by,
+    updated_by
 from jobs
 where (id = :id::uuid or (slug = :slug and project_id = :project_id))
   and (:project_id::text is null or project_id = :project_id)
@@ -25,7 +26,8 @@ select id, project_id, name, slug, endpoint_url, max_attempts, timeout_secs, ena
     default_run_metadata, retry_delays_secs, poison_pill_threshold, max_concurrency, max_concurrency_per_key,
     rate_limit_max, rate_limit_window_secs, rate_limit_keys, run_ttl_secs, execution_window_cron, timezone,
     version, version_id, paused, created_at, updated_at, paused_at, pause_reason,
-    endpoint_secret is not null as endpoint_secret_set, created_by, updated_by
+    endpoint_secret is not null as endpoint_secret_set, 'http' as execution_mode, created_by,
+    updated_by
 from jobs
 where project_id = :project_id
   and (created_at, id) < (:before_at, :before_id)

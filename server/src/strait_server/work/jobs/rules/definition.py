@@ -19,7 +19,9 @@ from strait_server.base.canonical import canonical
 from strait_server.base.cron import CronError, parse
 from strait_server.base.errors import Invalid
 from strait_server.work.jobs.model import (
+    HTTP,
     LENGTHS,
+    MANAGED,
     MANY,
     MAX_DELAYS,
     MAX_LIMIT_KEYS,
@@ -118,8 +120,11 @@ def changes(before: JobTerms, after: JobTerms) -> frozenset[str]:
     )
 
 
-def check(terms: JobTerms, *, secret: str | None = None) -> None:
-    """Raise `Invalid` with everything that is wrong, unless nothing is."""
+def check(terms: JobTerms, said: UpdateJob | None = None) -> None:
+    """Raise `Invalid` with everything that is wrong, unless nothing is.
+
+    Of what was said, only what became no term is judged.
+    """
     findings = [
         *_texts(terms),
         *_numbers(terms),
@@ -130,9 +135,8 @@ def check(terms: JobTerms, *, secret: str | None = None) -> None:
         *_labels("tags", terms.tags, _TAGS),
         *_labels("default_run_metadata", terms.default_run_metadata, _METADATA),
         *_reserved(terms),
+        *(_besides(said) if said else ()),
     ]
-    if len(secret or "") > MAX_SECRET:
-        findings.append(_too_long("endpoint_secret", MAX_SECRET))
     if findings:
         raise Invalid(
             findings[0].verdict if len(findings) == 1 else _FAILED,
@@ -271,6 +275,20 @@ def _reserved(terms: JobTerms) -> Iterator[_Finding]:
                 f"default_run_metadata.{key[: _METADATA.key]}",
                 "keys that start with _ are reserved",
             )
+
+
+def _besides(said: UpdateJob) -> Iterator[_Finding]:
+    secret, mode = said.endpoint_secret, said.execution_mode
+    if secret is not UNSET and len(secret or "") > MAX_SECRET:
+        yield _too_long("endpoint_secret", MAX_SECRET)
+    if mode == MANAGED:
+        yield _Finding(
+            "execution_mode",
+            f"must be {HTTP}: managed execution is not available",
+            "managed execution is not available: COMPUTE_RUNTIME not configured",
+        )
+    elif mode is not UNSET and mode not in {None, "", HTTP}:
+        yield _Finding("execution_mode", f"must be {HTTP}")
 
 
 def _decoded(raw: msgspec.Raw | None) -> dict[str, str]:

@@ -84,7 +84,7 @@ async def update(
     job = await get(db, actor, reference)
     wanted = definition.amended(job, said, means.defaults)
     secret = None if said.endpoint_secret is UNSET else said.endpoint_secret or ""
-    definition.check(wanted, secret=secret)
+    definition.check(wanted, said)
     changed = definition.changes(job, wanted)
     if not changed and secret is None:
         return job
@@ -144,7 +144,7 @@ async def draft(means: Means, project_id: str, said: CreateJob) -> Draft:
     blank = definition.blank(new_id(), project_id, means.defaults)
     terms = definition.amended(blank, said, means.defaults)
     secret = said.endpoint_secret or None
-    definition.check(terms, secret=secret)
+    definition.check(terms, said)
     await _check_endpoints(means, terms)
     return Draft(terms, secret)
 
