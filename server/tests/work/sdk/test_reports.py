@@ -208,6 +208,23 @@ async def test_an_error_is_cut_between_two_characters(reports, db):
     assert failed.error == "ä" * 2048
 
 
+async def test_a_failure_that_may_pass_does_not_end_the_attempt_after_its_own(reports, database):
+    """T4: the token names no attempt, and while we write somebody else begins the next one."""
+    async with database.connection() as db, database.connection() as other:
+        run = await world.a_run(db, status=Status.EXECUTING)
+        beginning = db.raw.transaction()
+        await beginning.start()
+        await db.raw.execute("update runs set attempt = 2 where id = $1", run.id)
+
+        failing = asyncio.create_task(reports.fail(speaker(run, None), "busy", retryable=True))
+        await _until(lambda: _is_somebody_waiting(other))
+        await beginning.commit()
+
+        with pytest.raises(Stale):
+            await asyncio.wait_for(failing, 5)
+        assert await world.status(db, run.id) is Status.EXECUTING
+
+
 @pytest.mark.parametrize("ending", ["complete", "fail", "retry"])
 async def test_an_end_gives_its_place_to_the_next(reports, db, ending):
     job = await world.a_job(db, max_concurrency=1)

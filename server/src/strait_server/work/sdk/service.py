@@ -133,8 +133,14 @@ class Reports:
     async def fail(self, speaker: Speaker, error: str, *, retryable: bool) -> Run:
         """End the run as failed; or only its attempt, if it is `retryable` and another is left."""
         error = rules.cut(error)
-        if retryable and (run := await self._try_again(speaker, error)):
-            return run
+        if retryable:
+            standing = await self._standing(speaker)
+            if standing is None or not rules.is_open(standing, speaker.attempt):
+                raise rules.refusal(standing, speaker.attempt, otherwise=_CONFLICT)
+            # Whatever others do meanwhile, the next attempt is not the one that failed.
+            speaker = Speaker(speaker.run_id, standing.attempt)
+            if run := await self._try_again(standing, error):
+                return run
         failed = Conclusion(
             id=speaker.run_id,
             attempt=speaker.attempt,
@@ -180,11 +186,8 @@ class Reports:
                 f"result does not match result_schema: {problems[0]}", problems=problems
             )
 
-    async def _try_again(self, speaker: Speaker, error: str) -> Run | None:
+    async def _try_again(self, standing: Standing, error: str) -> Run | None:
         """Queue the next attempt, after the delay that any retry has. None: there is none."""
-        standing = await self._standing(speaker)
-        if standing is None or not rules.is_open(standing, speaker.attempt):
-            return None
         definition = await self._definitions.by_id(standing.job_id)
         if definition is None:
             return None
@@ -202,7 +205,7 @@ class Reports:
         async with self._line.connection() as db:
             if await queue.requeue(db, [again], worth=self._policy.worth):
                 return None
-        return await self._look(speaker)
+            return await reading.look(db, None, standing.id)
 
     async def _standing(self, speaker: Speaker) -> Standing | None:
         async with self._line.connection() as db:
