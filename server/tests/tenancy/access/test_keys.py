@@ -125,6 +125,17 @@ async def test_a_revoked_key_is_not_replaced(db):
         await keys.rotate(db, world.an_actor(), old.id)
 
 
+async def test_an_expired_key_is_not_replaced(db):
+    """T110: its successor would have its expiry, and be dead from the start."""
+    old = await world.a_key(db)
+    await db.raw.execute("update api_keys set expires_at = now() - interval '1 second'")
+
+    with pytest.raises(Conflict, match="api key has expired; create a new one"):
+        await keys.rotate(db, world.an_actor(), old.id)
+
+    assert await world.count(db, "api_keys") == 1
+
+
 async def test_nobody_gains_by_replacing_a_key(db):
     """T109."""
     old = await world.a_key(db, "*")

@@ -65,6 +65,24 @@ async def test_the_key_is_that_of_the_first_place_that_has_one(trigger, headers,
     assert answer.json()["id"] == first["id"]
 
 
+async def test_a_key_is_the_same_in_the_header_as_in_the_body(trigger):
+    first = (await trigger(idempotency_key="größe-42")).json()
+
+    answer = await trigger(headers={"Idempotency-Key": "größe-42".encode()})
+
+    assert answer.json() == {"id": first["id"], "status": "queued", "idempotency_hit": True}
+
+
+async def test_a_key_in_another_encoding_is_refused(trigger):
+    answer = await trigger(headers={"Idempotency-Key": "größe-42".encode("latin-1")})
+
+    assert told(answer) == (
+        400,
+        "validation_error",
+        "Idempotency-Key: must be UTF-8; or send idempotency_key in the body",
+    )
+
+
 @pytest.mark.parametrize("size", [256, 257])
 async def test_a_key_has_at_most_256_characters(trigger, size):
     in_header = await trigger(headers={"Idempotency-Key": "k" * size})

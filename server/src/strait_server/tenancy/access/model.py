@@ -97,6 +97,12 @@ class APIKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
     created_by: str = ""
 
 
+class HeldKey(APIKey, frozen=True, kw_only=True):
+    """A key that nobody else can change for now."""
+
+    expired: bool
+
+
 class NewKey(Struct, frozen=True, kw_only=True):
     """What a key is asked to be. No scopes: everything; no days: it does not expire."""
 

@@ -66,7 +66,8 @@ limit :limit;
 -- would leave a successor that nobody knows.
 select
     id, project_id, name, key_prefix, scopes, created_at, expires_at, last_used_at, revoked_at,
-    replaced_by_key_id, grace_expires_at, rate_limit_requests, rate_limit_window_secs, created_by
+    replaced_by_key_id, grace_expires_at, rate_limit_requests, rate_limit_window_secs, created_by,
+    coalesce(expires_at <= now(), false) as expired
 from api_keys
 where id = :key_id
   and (:project_id::text is null or project_id = :project_id)

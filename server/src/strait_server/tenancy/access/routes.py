@@ -89,8 +89,8 @@ async def rotate_api_key(
     """Replace an API key by a new one that may do the same.
 
     The old key works until the grace period (at most 10,080 minutes) is over.
-    A key that is revoked, or has been replaced before, answers 409. A key that
-    holds more than the caller answers 403.
+    A key that is revoked, has expired or has been replaced before answers 409.
+    A key that holds more than the caller answers 403.
     """
     return await keys.rotate(db, actor, key_id, grace=data.grace, name=data.name)
 

@@ -7,7 +7,14 @@ from uuid import UUID
 
 from strait_server.base.db.connection import Connection
 from strait_server.base.db.queries import load_queries
-from strait_server.tenancy.access.model import APIKey, Minted, NewKey, Recognised, Successor
+from strait_server.tenancy.access.model import (
+    APIKey,
+    HeldKey,
+    Minted,
+    NewKey,
+    Recognised,
+    Successor,
+)
 
 SQL: Final = load_queries(__name__)
 
@@ -47,8 +54,8 @@ async def list_keys(
     )
 
 
-async def lock(db: Connection, project_id: str | None, key_id: UUID) -> APIKey | None:
-    return await db.row(APIKey, SQL["lock"], project_id=project_id, key_id=key_id)
+async def lock(db: Connection, project_id: str | None, key_id: UUID) -> HeldKey | None:
+    return await db.row(HeldKey, SQL["lock"], project_id=project_id, key_id=key_id)
 
 
 async def succeed(

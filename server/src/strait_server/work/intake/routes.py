@@ -148,6 +148,12 @@ def _origin(exchange: Exchange) -> Origin:
 
 def _idempotency_key(exchange: Exchange) -> str:
     key = _header(exchange, b"x-idempotency-key") or _header(exchange, b"idempotency-key")
+    try:
+        key = key.encode("latin-1").decode()  # the same text as in a body
+    except UnicodeError as error:
+        raise Invalid(
+            "Idempotency-Key: must be UTF-8; or send idempotency_key in the body"
+        ) from error
     if len(key) > _MAX_KEY:
         raise Invalid(f"Idempotency-Key: must be at most {_MAX_KEY} characters")
     return key

@@ -64,8 +64,8 @@ async def rotate(
     """Replace a key by one that is its equal; the old one works until the grace is over (T110).
 
     Both happen or neither does. Raises `Forbidden` when the key holds more
-    than the actor, who would gain by it (T109); `Conflict` when it was revoked
-    or has a successor already.
+    than the actor, who would gain by it (T109); `Conflict` when it was revoked,
+    has expired, or has a successor already.
     """
     grace_seconds = rules.check_grace(grace).total_seconds()
     key = keys.new()
@@ -77,6 +77,8 @@ async def rotate(
             raise Conflict("api key is already revoked")
         if old.replaced_by_key_id is not None:
             raise Conflict("api key is already rotated")
+        if old.expired:  # and so would be its successor
+            raise Conflict("api key has expired; create a new one")
         rules.check_covers(actor, old.scopes)
         successor = await store.succeed(
             db,
