@@ -8,10 +8,7 @@ import msgspec
 import pytest
 
 from strait_server.base.errors import Invalid
-from strait_server.base.http.schemas import Schemas
 from strait_server.work.jobs.model import (
-    LENGTHS,
-    RANGES,
     CreateJob,
     Job,
     JobDefaults,
@@ -430,17 +427,3 @@ def test_a_patch_is_judged_with_what_it_leaves_in_place():
 
     with pytest.raises(Invalid, match="validation failed"):
         definition.check(definition.amended(job, said(retry_delays_secs=[]), DEFAULTS))
-
-
-@pytest.mark.parametrize("field", [*LENGTHS, *RANGES])
-def test_the_contract_tells_the_limits_that_the_rules_hold(field):
-    schema = Schemas()
-    schema.of(CreateJob)
-    told = schema.components["CreateJob"]["properties"][field]["anyOf"][0]
-
-    if field in LENGTHS:
-        assert (told["minLength"], told["maxLength"]) == LENGTHS[field]
-    elif field == "poison_pill_threshold":
-        assert told["minimum"] == 0  # which turns it off
-    else:
-        assert (told["minimum"], told["maximum"]) == RANGES[field]

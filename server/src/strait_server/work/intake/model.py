@@ -46,7 +46,7 @@ class TriggerJob(Struct, frozen=True, kw_only=True):
 class TriggerJobInBulk(Struct, frozen=True, kw_only=True):
     """Body of a bulk trigger: all items are admitted, or none."""
 
-    items: tuple[TriggerJob, ...]
+    items: Annotated[tuple[TriggerJob, ...], Meta(extra_json_schema={"minItems": 1})]
 
 
 class Triggered(Struct, frozen=True, kw_only=True):

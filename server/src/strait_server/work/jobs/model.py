@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -15,10 +15,25 @@ MANY: Final = 2_147_483_647
 MAX_SECRET: Final = 256
 MAX_DELAYS: Final = 100
 MAX_LIMIT_KEYS: Final = 20
+MAX_ZONE: Final = 64
+MAX_REASON: Final = 500
+MAX_BATCH: Final = 50
 SLUG: Final = "[A-Za-z0-9][A-Za-z0-9_.:~-]*"
 HTTP: Final = "http"
 MANAGED: Final = "managed"
 RETRY_STRATEGIES: Final = ("exponential", "linear", "fixed", "custom")
+
+
+class Extent(NamedTuple):
+    """How many labels there may be, and how long their keys and values."""
+
+    entries: int
+    key: int
+    value: int
+
+
+TAGS: Final = Extent(entries=20, key=64, value=256)
+METADATA: Final = Extent(entries=50, key=128, value=1024)
 LENGTHS: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
     {
         "name": (1, 255),
@@ -44,41 +59,56 @@ RANGES: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
 )
 
 
-def _told(**schema: object) -> Meta:
+def told(**schema: object) -> Meta:
     """Tell a limit in the contract only: the rules hold it, and say everything at once."""
     return Meta(extra_json_schema=schema)
 
 
 def _long(name: str) -> Meta:
     shortest, longest = LENGTHS[name]
-    return _told(minLength=shortest, maxLength=longest)
+    return told(minLength=shortest, maxLength=longest)
 
 
 def _within(name: str) -> Meta:
     low, high = RANGES[name]
-    return _told(minimum=low, maximum=high)
+    return told(minimum=low, maximum=high)
 
 
 Delays = Annotated[
-    tuple[Annotated[int, _told(minimum=1, maximum=MANY)], ...], _told(maxItems=MAX_DELAYS)
+    tuple[Annotated[int, told(minimum=1, maximum=MANY)], ...], told(maxItems=MAX_DELAYS)
 ]
-Secret = Annotated[str, _told(maxLength=MAX_SECRET)]
-Slug = Annotated[str, _told(minLength=1, maxLength=LENGTHS["slug"][1], pattern=f"^{SLUG}$")]
+Secret = Annotated[str, told(maxLength=MAX_SECRET)]
+Slug = Annotated[str, told(minLength=1, maxLength=LENGTHS["slug"][1], pattern=f"^{SLUG}$")]
 PerKey = Annotated[int, _within("max_concurrency_per_key")]
 LimitWindow = Annotated[int, _within("rate_limit_window_secs")]
-ExecutionMode = Annotated[str, _told(enum=[HTTP])]
-Strategy = Annotated[str, _told(enum=list(RETRY_STRATEGIES))]
+Zone = Annotated[str, told(maxLength=MAX_ZONE)]
+Tags = Annotated[
+    dict[
+        Annotated[str, told(minLength=1, maxLength=TAGS.key)],
+        Annotated[str, told(maxLength=TAGS.value)],
+    ],
+    told(maxProperties=TAGS.entries),
+]
+Metadata = Annotated[
+    dict[
+        Annotated[str, told(minLength=1, maxLength=METADATA.key)],
+        Annotated[str, told(maxLength=METADATA.value)],
+    ],
+    told(maxProperties=METADATA.entries),
+]
+ExecutionMode = Annotated[str, told(enum=[HTTP])]
+Strategy = Annotated[str, told(enum=list(RETRY_STRATEGIES))]
 
 
 class RateLimitKey(Struct, frozen=True, kw_only=True):
     """At most `max` runs per `window_secs` for each value of the payload field or tag `name`."""
 
-    name: str
-    max: int
-    window_secs: int
+    name: Annotated[str, told(minLength=1, maxLength=METADATA.key)]
+    max: Annotated[int, told(minimum=1, maximum=MANY)]
+    window_secs: Annotated[int, told(minimum=1, maximum=MANY)]
 
 
-LimitKeys = Annotated[tuple[RateLimitKey, ...], _told(maxItems=MAX_LIMIT_KEYS)]
+LimitKeys = Annotated[tuple[RateLimitKey, ...], told(maxItems=MAX_LIMIT_KEYS)]
 
 
 class JobTerms(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -168,14 +198,14 @@ class UpdateJob(Struct, frozen=True, kw_only=True):
     endpoint_secret: Secret | UnsetType | None = UNSET
     payload_schema: msgspec.Raw | UnsetType = UNSET
     result_schema: msgspec.Raw | UnsetType = UNSET
-    tags: dict[str, str] | UnsetType | None = UNSET
-    default_run_metadata: dict[str, str] | UnsetType | None = UNSET
+    tags: Tags | UnsetType | None = UNSET
+    default_run_metadata: Metadata | UnsetType | None = UNSET
     max_attempts: Annotated[int, _within("max_attempts")] | UnsetType | None = UNSET
     timeout_secs: Annotated[int, _within("timeout_secs")] | UnsetType | None = UNSET
     retry_strategy: Strategy | UnsetType | None = UNSET
     retry_delays_secs: Delays | UnsetType | None = UNSET
     retry_priority_boost: Annotated[int, _within("retry_priority_boost")] | UnsetType | None = UNSET
-    poison_pill_threshold: Annotated[int, _told(minimum=0, maximum=MANY)] | UnsetType | None = UNSET
+    poison_pill_threshold: Annotated[int, told(minimum=0, maximum=MANY)] | UnsetType | None = UNSET
     max_concurrency: Annotated[int, _within("max_concurrency")] | UnsetType | None = UNSET
     max_concurrency_per_key: PerKey | UnsetType | None = UNSET
     rate_limit_max: Annotated[int, _within("rate_limit_max")] | UnsetType | None = UNSET
@@ -183,7 +213,7 @@ class UpdateJob(Struct, frozen=True, kw_only=True):
     rate_limit_keys: LimitKeys | UnsetType | None = UNSET
     run_ttl_secs: Annotated[int, _within("run_ttl_secs")] | UnsetType | None = UNSET
     execution_window_cron: Annotated[str, _long("execution_window_cron")] | UnsetType | None = UNSET
-    timezone: str | UnsetType | None = UNSET
+    timezone: Zone | UnsetType | None = UNSET
     execution_mode: ExecutionMode | UnsetType | None = UNSET
     enabled: bool | UnsetType | None = UNSET
 
@@ -200,15 +230,15 @@ class CreateJob(UpdateJob, frozen=True, kw_only=True):
 class CloneJob(Struct, frozen=True, kw_only=True):
     """The copy's name and slug; without them `<name> (copy)` and `<slug>-copy`."""
 
-    name: str | None = None
-    slug: str | None = None
+    name: Annotated[str, told(maxLength=LENGTHS["name"][1])] | None = None
+    slug: Annotated[str, told(maxLength=LENGTHS["slug"][1])] | None = None
 
 
 class SetEndpoint(Struct, frozen=True, kw_only=True):
     """Where a job's runs are sent from now on, and whether with a new signing secret."""
 
-    endpoint_url: str = ""
-    fallback_endpoint_url: str | UnsetType | None = UNSET
+    endpoint_url: Annotated[str, _long("endpoint_url")] = ""
+    fallback_endpoint_url: Annotated[str, _long("fallback_endpoint_url")] | UnsetType | None = UNSET
     rotate_signing_secret: bool = False
 
 

@@ -1,6 +1,6 @@
 """HTTP face of jobs (api 9.3). `{job_id}` is an id or, within the project, a slug."""
 
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 from litestar import Router, delete, get, patch, post
 from litestar.di import NamedDependency
@@ -20,6 +20,8 @@ from strait_server.base.http.params import (
 )
 from strait_server.tenancy.access.model import Actor
 from strait_server.work.jobs.model import (
+    MAX_BATCH,
+    MAX_REASON,
     CloneJob,
     CreateJob,
     EndpointChange,
@@ -28,24 +30,26 @@ from strait_server.work.jobs.model import (
     JobFilter,
     SetEndpoint,
     UpdateJob,
+    told,
 )
 from strait_server.work.jobs.service import batch, define, pausing
 from strait_server.work.jobs.service.means import Means
 
+References = Annotated[tuple[str, ...], told(maxItems=MAX_BATCH)]
 JobMeans: TypeAlias = NamedDependency[SkipValidation[Means]]
 
 
 class CreateJobs(Struct, frozen=True, kw_only=True):
     """Body of the request for several jobs, 1 to 50."""
 
-    jobs: tuple[CreateJob, ...] = ()
+    jobs: Annotated[tuple[CreateJob, ...], told(minItems=1, maxItems=MAX_BATCH)] = ()
 
 
 class SwitchJobs(Struct, frozen=True, kw_only=True):
     """Body of the request to enable or disable jobs, 1 to 50, by id or slug."""
 
-    ids: tuple[str, ...] = ()
-    job_ids: tuple[str, ...] = ()
+    ids: References = ()
+    job_ids: References = ()
 
 
 class SwitchedJobs(Struct, frozen=True):
@@ -57,7 +61,7 @@ class SwitchedJobs(Struct, frozen=True):
 class PauseJob(Struct, frozen=True, kw_only=True):
     """Body of the request to pause a job."""
 
-    reason: str | None = None
+    reason: Annotated[str, told(maxLength=MAX_REASON)] | None = None
 
 
 @post("/", operation_id="createJob", guards=[requires("jobs:write"), at_most(30)])

@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType, field
 
 from strait_server.work.intake.model import BatchOperation
 from strait_server.work.queue.model import ErrorClass, Run, Status, TriggeredBy
+
+MOST_CANCELS: Final = 100
+MOST_REPLAYS: Final = 100
+MOST_DEAD_LETTERS: Final = 500
 
 
 class AskedRuns(Struct, frozen=True, kw_only=True):

@@ -26,10 +26,14 @@ from strait_server.work.jobs.model import (
     MAX_DELAYS,
     MAX_LIMIT_KEYS,
     MAX_SECRET,
+    MAX_ZONE,
+    METADATA,
     RANGES,
     RETRY_STRATEGIES,
     SLUG,
+    TAGS,
     CloneJob,
+    Extent,
     Job,
     JobDefaults,
     JobTerms,
@@ -49,20 +53,9 @@ _SAID: Final = tuple(field.name for field in fields(UpdateJob) if field.name in 
 
 _PATH_WORDS: Final = frozenset({"batch", "batch-enable", "batch-disable"})
 _SLUG: Final = re.compile(SLUG, re.ASCII)
-_MAX_ZONE: Final = 64
 _LOCAL_ZONES: Final = frozenset({"localtime", "posixrules", "Factory"})  # another on each machine
 
 _FAILED: Final = "validation failed"
-
-
-class _Extent(NamedTuple):
-    entries: int
-    key: int
-    value: int
-
-
-_TAGS: Final = _Extent(entries=20, key=64, value=256)
-_METADATA: Final = _Extent(entries=50, key=128, value=1024)
 
 
 class _Finding(NamedTuple):
@@ -132,8 +125,8 @@ def check(terms: JobTerms, said: UpdateJob | None = None) -> None:
         *_rate_limits(terms),
         *_times(terms),
         *_schemas(terms),
-        *_labels("tags", terms.tags, _TAGS),
-        *_labels("default_run_metadata", terms.default_run_metadata, _METADATA),
+        *_labels("tags", terms.tags, TAGS),
+        *_labels("default_run_metadata", terms.default_run_metadata, METADATA),
         *_reserved(terms),
         *(_besides(said) if said else ()),
     ]
@@ -214,8 +207,8 @@ def _rate_limits(terms: JobTerms) -> Iterator[_Finding]:
         path = f"rate_limit_keys[{index}]"
         if not key.name:
             yield _Finding(f"{path}.name", "failed on 'required'")
-        elif len(key.name) > _METADATA.key:
-            yield _too_long(f"{path}.name", _METADATA.key)
+        elif len(key.name) > METADATA.key:
+            yield _too_long(f"{path}.name", METADATA.key)
         yield from _outside(f"{path}.max", key.max, (1, MANY))
         yield from _outside(f"{path}.window_secs", key.window_secs, (1, MANY))
         if any((one.name, one.window_secs) == (key.name, key.window_secs) for one in keys[:index]):
@@ -235,7 +228,7 @@ def _times(terms: JobTerms) -> Iterator[_Finding]:
 
 
 def _is_zone(name: str) -> bool:
-    if name in _LOCAL_ZONES or len(name) > _MAX_ZONE:
+    if name in _LOCAL_ZONES or len(name) > MAX_ZONE:
         return False
     try:
         ZoneInfo(name)
@@ -255,7 +248,7 @@ def _schemas(terms: JobTerms) -> Iterator[_Finding]:
                     yield _Finding(name, f"{refusal.message}: {problem}".removesuffix(": "))
 
 
-def _labels(field: str, raw: msgspec.Raw | None, extent: _Extent) -> Iterator[_Finding]:
+def _labels(field: str, raw: msgspec.Raw | None, extent: Extent) -> Iterator[_Finding]:
     labels = _decoded(raw)
     if len(labels) > extent.entries:
         yield _Finding(field, f"must have at most {extent.entries} entries")
@@ -272,7 +265,7 @@ def _reserved(terms: JobTerms) -> Iterator[_Finding]:
     for key in _decoded(terms.default_run_metadata):
         if key.startswith("_"):
             yield _Finding(
-                f"default_run_metadata.{key[: _METADATA.key]}",
+                f"default_run_metadata.{key[: METADATA.key]}",
                 "keys that start with _ are reserved",
             )
 

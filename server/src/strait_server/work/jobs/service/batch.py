@@ -2,19 +2,23 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 from uuid import UUID
 
 from strait_server.base.db.connection import Connection
 from strait_server.base.errors import Conflict, Invalid, LimitReached, NotFound, StraitError
 from strait_server.tenancy.access.model import Actor
-from strait_server.work.jobs.model import BatchRefusal, CreateJob, Job, JobBatch, NothingCreated
+from strait_server.work.jobs.model import (
+    MAX_BATCH,
+    BatchRefusal,
+    CreateJob,
+    Job,
+    JobBatch,
+    NothingCreated,
+)
 from strait_server.work.jobs.service import define
 from strait_server.work.jobs.service.define import Draft
 from strait_server.work.jobs.service.means import Means, announce, change
 from strait_server.work.jobs.store import jobs as store
-
-_MAX_JOBS: Final = 50
 
 
 async def create(db: Connection, means: Means, actor: Actor, jobs: Sequence[CreateJob]) -> JobBatch:
@@ -78,8 +82,8 @@ async def _judge(means: Means, project_id: str, said: CreateJob) -> Draft | Inva
 
 
 def _check_size(field: str, size: int) -> None:
-    if not 1 <= size <= _MAX_JOBS:
-        problem = f"{field}: must have between 1 and {_MAX_JOBS} entries"
+    if not 1 <= size <= MAX_BATCH:
+        problem = f"{field}: must have between 1 and {MAX_BATCH} entries"
         raise Invalid("validation failed", problems=[problem])
 
 

@@ -1,12 +1,12 @@
 """Changing the fate of runs (api 9.9, 9.10)."""
 
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
 from litestar import delete, post
 from litestar.di import NamedDependency
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from strait_server.base.http.guards import requires
 from strait_server.base.http.params import Db, FromPath, FromQuery, JSONBody
@@ -14,6 +14,9 @@ from strait_server.tenancy.access.model import Actor
 from strait_server.work.intake.model import Instant
 from strait_server.work.queue.model import Run, Status, TriggeredBy
 from strait_server.work.runs.model import (
+    MOST_CANCELS,
+    MOST_DEAD_LETTERS,
+    MOST_REPLAYS,
     CanceledByFilter,
     CanceledRuns,
     ReplayedDeadLetters,
@@ -30,8 +33,8 @@ from strait_server.work.runs.service.references import read_id
 class CancelRuns(Struct, frozen=True, kw_only=True):
     """Body of a bulk cancel: the ids of up to 100 runs."""
 
-    run_ids: tuple[str, ...] = ()
-    ids: tuple[str, ...] = ()
+    run_ids: Annotated[tuple[str, ...], Meta(extra_json_schema={"maxItems": MOST_CANCELS})] = ()
+    ids: Annotated[tuple[str, ...], Meta(extra_json_schema={"maxItems": MOST_CANCELS})] = ()
 
 
 class CancelMatchingRuns(Struct, frozen=True, kw_only=True):
@@ -46,15 +49,19 @@ class CancelMatchingRuns(Struct, frozen=True, kw_only=True):
 class ReplayRuns(Struct, frozen=True, kw_only=True):
     """Body of a bulk replay: the ids of up to 100 runs."""
 
-    run_ids: tuple[str, ...] = ()
+    run_ids: Annotated[tuple[str, ...], Meta(extra_json_schema={"maxItems": MOST_REPLAYS})] = ()
 
 
 class ReplayDeadLetters(Struct, frozen=True, kw_only=True):
     """Body of a bulk replay of dead letters: up to 500 ids, or how many of a project."""
 
-    run_ids: tuple[str, ...] | None = None
+    run_ids: (
+        Annotated[tuple[str, ...], Meta(extra_json_schema={"maxItems": MOST_DEAD_LETTERS})] | None
+    ) = None
     project_id: str | None = None
-    limit: int | None = None
+    limit: (
+        Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": MOST_DEAD_LETTERS})] | None
+    ) = None
 
 
 class RescheduleRun(Struct, frozen=True, kw_only=True):

@@ -11,13 +11,17 @@ from strait_server.base.db.connection import Connection
 from strait_server.base.errors import Conflict, Invalid
 from strait_server.work.queue import service as queue
 from strait_server.work.queue.model import FINAL, CancelReason, Run, Status, TriggeredBy
-from strait_server.work.runs.model import CanceledByFilter, CanceledRuns, CancelResult
+from strait_server.work.runs.model import (
+    MOST_CANCELS,
+    CanceledByFilter,
+    CanceledRuns,
+    CancelResult,
+)
 from strait_server.work.runs.service import reading
 from strait_server.work.runs.service.listing import job_id_of
 from strait_server.work.runs.service.means import Means
 from strait_server.work.runs.service.references import check_count, read_ids
 
-_MOST_IDS: Final = 100
 _SECONDS: Final = 20.0
 _NEVER_STARTED: Final = frozenset({Status.DELAYED, Status.QUEUED})
 _ENDED: Final = "run already in terminal state"
@@ -49,7 +53,7 @@ async def cancel(db: Connection, project_id: str | None, run_id: UUID) -> Run:
 async def cancel_many(db: Connection, project_id: str, named: Sequence[str]) -> CanceledRuns:
     """Cancel runs, each by itself, and say what became of it."""
     check_count(
-        named, most=_MOST_IDS, refusal=f"maximum {_MOST_IDS} run IDs per bulk cancel request"
+        named, most=MOST_CANCELS, refusal=f"maximum {MOST_CANCELS} run IDs per bulk cancel request"
     )
     id_by_name = read_ids(named)
     ids = list(dict.fromkeys(id_by_name.values()))

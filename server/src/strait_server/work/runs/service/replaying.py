@@ -15,6 +15,8 @@ from strait_server.work.jobs.service.definitions import Definition
 from strait_server.work.queue import service as queue
 from strait_server.work.queue.model import FINAL, NewRun, Revival, Run, Status
 from strait_server.work.runs.model import (
+    MOST_DEAD_LETTERS,
+    MOST_REPLAYS,
     ReplayedDeadLetters,
     ReplayedRuns,
     ReplayResult,
@@ -25,8 +27,6 @@ from strait_server.work.runs.service import listing, reading
 from strait_server.work.runs.service.means import Means
 from strait_server.work.runs.service.references import check_count, read_ids
 
-_MOST_REPLAYS: Final = 100
-_MOST_DEAD_LETTERS: Final = 500
 _USUAL_DEAD_LETTERS: Final = 100
 _EITHER: Final = "provide either run_ids or project_id"
 _REPLAYABLE: Final = FINAL - {Status.COMPLETED}
@@ -59,8 +59,8 @@ async def replay_many(
     """Replay runs, each by itself, and say what became of it."""
     check_count(
         named,
-        most=_MOST_REPLAYS,
-        refusal=f"maximum {_MOST_REPLAYS} run IDs per bulk replay request",
+        most=MOST_REPLAYS,
+        refusal=f"maximum {MOST_REPLAYS} run IDs per bulk replay request",
     )
     id_by_name = read_ids(named)
     results = [await _result(db, means, actor, name, id_by_name.get(name)) for name in named]
@@ -110,8 +110,8 @@ async def replay_dead_letters(
 async def _selected(db: Connection, project_id: str, selection: Selection) -> Sequence[UUID]:
     if not selection.run_ids:
         return await listing.newest(db, project_id, _DEAD, limit=_limit(selection.limit))
-    if len(selection.run_ids) > _MOST_DEAD_LETTERS:
-        raise Invalid(f"too many run_ids (max {_MOST_DEAD_LETTERS})")
+    if len(selection.run_ids) > MOST_DEAD_LETTERS:
+        raise Invalid(f"too many run_ids (max {MOST_DEAD_LETTERS})")
     return list(dict.fromkeys(read_ids(selection.run_ids).values()))
 
 
@@ -120,8 +120,8 @@ def _limit(limit: int | None) -> int:
         return _USUAL_DEAD_LETTERS
     if limit < 1:
         raise Invalid("limit must be a positive integer")
-    if limit > _MOST_DEAD_LETTERS:
-        raise Invalid(f"limit must be <= {_MOST_DEAD_LETTERS}")
+    if limit > MOST_DEAD_LETTERS:
+        raise Invalid(f"limit must be <= {MOST_DEAD_LETTERS}")
     return limit
 
 
