@@ -1,6 +1,7 @@
 """HTTP face of secrets (api 9.7). No answer contains a value."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 from uuid import UUID
 
 from litestar import Router, delete, get, post
@@ -17,10 +18,8 @@ from strait_server.tenancy.access.model import Actor
 from strait_server.tenancy.secrets import service as secrets
 from strait_server.tenancy.secrets.model import PRODUCTION, JobSecret, NewSecret
 
-# In Python, unlike elsewhere, `$` is also true before a line end that comes last.
-SecretKey = Annotated[
-    str, Meta(max_length=128, pattern="^[A-Za-z_][A-Za-z0-9_]*(?![^A-Za-z0-9_])$")
-]
+_KEY: Final = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+SecretKey = Annotated[str, Meta(max_length=128, extra_json_schema={"pattern": f"^{_KEY.pattern}$"})]
 Environment = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -40,14 +39,18 @@ class CreateSecret(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         """Say whose secret it is, never the secret."""
-        return f"CreateSecret({self.name!r})"
+        return f"CreateSecret({self.secret_key or self.key!r})"
 
     @property
     def name(self) -> str:
-        """The name of the secret, however spelled. Raises `Invalid` if there is none."""
+        """The name of the secret, however spelled. Raises `Invalid` if it is none."""
         name = self.secret_key or self.key
         if not name:
             raise Invalid("validation failed", problems=["secret_key: failed on 'required'"])
+        if not _KEY.fullmatch(name):
+            field = "secret_key" if self.secret_key else "key"
+            problem = f"{field}: must consist of letters (A-Z), digits and _, the first no digit"
+            raise Invalid("validation failed", problems=[problem])
         return name
 
 
@@ -73,7 +76,12 @@ async def create_secret(
     return await secrets.save(db, sealer, new)
 
 
-@get("/", operation_id="listSecrets", guards=[requires("secrets:read")])
+@get(
+    "/",
+    operation_id="listSecrets",
+    guards=[requires("secrets:read")],
+    opt={"also_fails_with": (404,)},
+)
 async def list_secrets(
     page: Paging,
     actor: NamedDependency[Actor],
@@ -81,7 +89,10 @@ async def list_secrets(
     job_id: FromQuery[str | None] = None,
     environment: FromQuery[str | None] = None,
 ) -> Page[JobSecret]:
-    """List secrets without their values, the newest first. `job_id` is an id or a slug."""
+    """List secrets without their values, the newest first.
+
+    `job_id` is an id or a slug; a slug that no job has answers 404.
+    """
     return await secrets.list_secrets(db, actor.project, page, job=job_id, environment=environment)
 
 

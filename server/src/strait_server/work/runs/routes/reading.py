@@ -61,7 +61,13 @@ def wanted_of(  # noqa: PLR0913 - as many as the list has filters
 _WANTED = {"wanted": Provide(wanted_of, sync_to_thread=False)}
 
 
-@get("/v1/runs", operation_id="listRuns", guards=[requires("runs:read")], dependencies=_WANTED)
+@get(
+    "/v1/runs",
+    operation_id="listRuns",
+    guards=[requires("runs:read")],
+    dependencies=_WANTED,
+    opt={"also_fails_with": (404,)},
+)
 async def list_runs(
     page: Paging, wanted: Wanted, actor: NamedDependency[Actor], run_means: RunMeans, db: Db
 ) -> Page[Run]:
