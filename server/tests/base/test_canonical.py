@@ -163,3 +163,21 @@ def test_nothing_but_nul_is_stripped(value):
                 return value
 
     assert json.loads(strip_nul(json.dumps(value).encode())) == without_nul(value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (rb'{"a":"\ud800"}', "a string holds half a character, a surrogate without its pair"),
+        (rb'{"a":"\ud800x"}', "a string holds half a character, a surrogate without its pair"),
+        (rb'{"a":"\ud800\u0041"}', "a string holds half a character, a surrogate without its pair"),
+        (rb'{"\udc00":1}', "a string holds half a character, a surrogate without its pair"),
+        (b'{"a":', "it ends too early"),
+        (rb'{"a":"\ud800', "it ends too early"),
+    ],
+)
+def test_what_is_malformed_is_told_in_a_sentence(raw, reason):
+    with pytest.raises(PayloadError) as refused:
+        canonical(raw)
+
+    assert str(refused.value) == f"JSON is malformed: {reason}"

@@ -19,6 +19,7 @@ MAX_DEPTH: Final = 512
 MAX_DIGITS: Final = 4300
 
 _SHOWN: Final = 64
+_TRUNCATED: Final = "Input data was truncated"
 _decoder: Final = msgspec.json.Decoder(float_hook=msgspec.Raw)
 _encoder: Final = msgspec.json.Encoder(order="deterministic")
 
@@ -45,7 +46,7 @@ def canonical(raw: bytes) -> bytes:
     except msgspec.ValidationError as error:  # all there is to validate is this
         raise PayloadError(f"integer out of range: more than {MAX_DIGITS} digits") from error
     except msgspec.MsgspecError as error:
-        raise PayloadError(str(error)) from error
+        raise PayloadError(_reason(str(error), raw)) from error
     except UnicodeDecodeError as error:
         raise PayloadError("JSON is malformed: invalid UTF-8 in a string") from error
     except RecursionError as error:
@@ -70,6 +71,22 @@ def strip_nul(raw: bytes) -> bytes:
     if b"\\" in raw and b"\\u0000" in raw:  # one byte is searched for ten times faster
         raw = _ESCAPE.sub(lambda found: b"" if found[0] == b"\\u0000" else found[0], raw)
     return raw
+
+
+def _reason(said: str, raw: bytes) -> str:
+    """Say what is wrong with a text that the decoder does not take.
+
+    Of half a character at the end of a string it says that the text is too
+    short; another decoder, which takes halves, knows better.
+    """
+    if said == _TRUNCATED:
+        try:
+            json.loads(raw)
+        except (ValueError, RecursionError):
+            return "JSON is malformed: it ends too early"
+    elif "surrogate" not in said:
+        return said
+    return "JSON is malformed: a string holds half a character, a surrogate without its pair"
 
 
 def _count_quotes(text: bytes) -> int:
