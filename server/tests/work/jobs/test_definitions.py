@@ -54,6 +54,22 @@ async def test_whoever_asks_after_a_change_does_not_get_an_earlier_reading(db, j
     assert (await definitions.by_reference(world.PROJECT, "resize")).job.max_attempts == 9
 
 
+async def test_a_change_of_one_job_leaves_the_copies_of_others(db, database, job):
+    definitions = Definitions(database, ttl_seconds=300)
+    other = await world.a_job(db, slug="shrink")
+    await definitions.by_id(job.id)
+    copies = [await definitions.by_reference(world.PROJECT, it.slug) for it in (other, job)]
+
+    await world.change_job(db, job, max_attempts=9)
+    definitions.forget(f"job:{job.id}")
+
+    assert await definitions.by_reference(world.PROJECT, "shrink") is copies[0]
+    assert await definitions.by_reference(world.PROJECT, "resize") is not copies[1]
+    assert (await definitions.by_id(job.id)).job.max_attempts == 9
+    definitions.forget(f"project:{world.PROJECT}")
+    assert await definitions.by_reference(world.PROJECT, other.slug) is not copies[0]
+
+
 async def test_callers_that_miss_at_once_share_a_reading(db, job, slow):
     definitions = Definitions(slow, ttl_seconds=300)
     asking = [

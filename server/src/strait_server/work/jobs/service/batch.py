@@ -40,7 +40,7 @@ async def create(db: Connection, means: Means, actor: Actor, jobs: Sequence[Crea
         place: each for place, each in judged.items() if isinstance(each, StraitError)
     }
     created: dict[int, Job] = {}
-    async with change(db, means):
+    async with change(db, means, *(draft.terms.id for draft in drafts.values())):
         # In the order of their unique keys, so that no two batches wait for each other.
         for place in sorted(drafts, key=lambda place: _key(drafts[place])):
             try:
@@ -68,7 +68,7 @@ async def switch(
     ids = [job_id for job_id in map(_id, references) if job_id]
     named = await store.named(db, actor.project, ids=ids, slugs=references)
     for job_id in named:
-        async with change(db, means):
+        async with change(db, means, job_id):
             if await store.switch(db, actor.project, job_id, enabled=enabled, by=actor.id):
                 await announce(db, means, job_id, gating=True)
     return len(named)

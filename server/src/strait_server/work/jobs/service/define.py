@@ -51,7 +51,7 @@ async def create(db: Connection, means: Means, actor: Actor, said: CreateJob) ->
     `LimitReached` when the project has as many jobs as it may.
     """
     drafted = await draft(means, actor.project_named(said.project_id), said)
-    async with change(db, means):
+    async with change(db, means, drafted.terms.id):
         return await insert(db, means, actor, drafted)
 
 
@@ -90,7 +90,7 @@ async def update(
         return job
     await _check_endpoints(means, wanted, before=job)
     sealed = _sealed(means, job.id, secret)
-    async with change(db, means):
+    async with change(db, means, job.id):
         if secret is not None or changed - definition.UNVERSIONED:
             await _write(db, actor, job, wanted)
         if secret is not None:
@@ -123,14 +123,14 @@ async def clone(db: Connection, means: Means, actor: Actor, reference: str, said
     await _check_endpoints(means, terms)
     sealed = await store.sealed_secret(db, job.project_id, job.id)
     secret = sealed and means.sealer.open(sealed, row_id=job.id, **_SECRET)
-    async with change(db, means):
+    async with change(db, means, terms.id):
         return await insert(db, means, actor, Draft(terms, secret))
 
 
 async def delete(db: Connection, means: Means, actor: Actor, reference: str) -> None:
     """Delete a job, or raise `Conflict` while runs of it are under way (T126)."""
     job = await get(db, actor, reference)
-    async with change(db, means):
+    async with change(db, means, job.id):
         if not await store.lock(db, job.project_id, job.id):
             raise NotFound("job not found")
         if await store.is_active(db, job.id):

@@ -112,11 +112,20 @@ class Definitions:
         return loaded
 
     def forget(self, payload: str = "") -> None:
-        """Drop all copies: a job or a project changed, and they are few and cheap to read again."""
-        if not payload or payload.startswith(("job:", "project:")):
-            self._generation += 1
+        """Drop the copies of the job that has changed; all of them if it may have been any.
+
+        What is being read may be older than the change: it is answered, not kept (T127).
+        """
+        what, _, job_id = payload.partition(":")
+        if what not in {"", "job", "project"}:
+            return
+        self._generation += 1
+        self._loading.clear()
+        if what != "job":
             self._kept.clear()
-            self._loading.clear()  # a reading under way may have begun before the change
+            return
+        for key in [key for key, (_, it) in self._kept.items() if str(it.job.id) == job_id]:
+            del self._kept[key]
 
     def _fresh(self, key: UUID | tuple[str, str]) -> Definition | None:
         entry = self._kept.get(key)

@@ -30,11 +30,12 @@ class Means(NamedTuple):
 
 
 @asynccontextmanager
-async def change(db: Connection, means: Means) -> AsyncGenerator[None, None]:
-    """Commit what happens inside; the next trigger and dispatch here see it at once (T127)."""
+async def change(db: Connection, means: Means, *job_ids: UUID) -> AsyncGenerator[None, None]:
+    """Commit what happens inside to these jobs; the next trigger and dispatch see it (T127)."""
     async with db.transaction():
         yield
-    means.definitions.forget()
+    for job_id in job_ids:
+        means.definitions.forget(f"job:{job_id}")
 
 
 async def announce(db: Connection, means: Means, job_id: UUID, *, gating: bool) -> None:

@@ -17,7 +17,7 @@ async def pause(
         problem = f"reason: must have at most {MAX_REASON} characters"
         raise Invalid("validation failed", problems=[problem])
     job = await get(db, actor, reference)
-    async with change(db, means):
+    async with change(db, means, job.id):
         if await store.pause(db, job.project_id, job.id, reason=reason or None, by=actor.id):
             await announce(db, means, job.id, gating=True)
         return await reread(db, job)
@@ -26,7 +26,7 @@ async def pause(
 async def resume(db: Connection, means: Means, actor: Actor, reference: str) -> Job:
     """Let a job's runs go on, as far as there is room for them."""
     job = await get(db, actor, reference)
-    async with change(db, means):
+    async with change(db, means, job.id):
         if await store.resume(db, job.project_id, job.id, by=actor.id):
             await announce(db, means, job.id, gating=True)
         return await reread(db, job)
