@@ -30,7 +30,7 @@ _ADAPT_EVERY: Final = timedelta(seconds=3)
 
 
 def worker_loops(services: Services, policy: Policy, due: asyncio.Event) -> Sequence[Loop]:
-    """Every loop of this milestone's rooms, with its period."""
+    """Every loop of a worker, with its period."""
     settings, metrics = services.settings, services.metrics
     deleted = metrics.loops.reaper_records_deleted
     tidy = settings.reaper_interval

@@ -5,6 +5,7 @@ import world
 from work.intake.triggering import fates, tally
 
 from strait_server.base.errors import LimitReached
+from strait_server.work.intake import store
 from strait_server.work.queue.model import Status
 
 FULL = "project queued quota exceeded"
@@ -136,3 +137,17 @@ async def test_as_long_as_enough_runs_are_under_way_no_more_come_in(db, process)
     assert refusal.message == "project executing quota exceeded"
     await world.complete(db, claimed[0])
     assert (await process.trigger(job)).status is Status.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("quota", "counted"), [("max_queued_runs", (1, 0)), ("max_executing_runs", (0, 1))]
+)
+async def test_only_what_is_limited_is_counted(db, quota, counted):
+    await world.a_quota(db, **{quota: 5})
+    job = await world.a_job(db)
+    await world.a_run(db, status=Status.EXECUTING, job=job)
+    await world.queued(db, job, 1)
+
+    [room] = await store.room(db, [world.PROJECT])
+
+    assert (room.queued, room.executing) == counted

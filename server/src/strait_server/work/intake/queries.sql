@@ -93,11 +93,12 @@ order by project_id
 for update;
 
 -- name: room
--- What projects may have and what they have. Runs canceled while queued leave
--- their entry behind until a claim meets it: they do not count.
+-- What projects may have and what they have, counted where there is a limit. Runs
+-- canceled while queued leave their entry behind until a claim meets it: they do
+-- not count.
 select project_quotas.project_id, project_quotas.max_queued_runs as max_queued,
     project_quotas.max_executing_runs as max_executing,
-    (
+    case when project_quotas.max_queued_runs = 0 then 0 else (
         select count(*)
         from (
             select run_id from queue where queue.metered and queue.project_id = project_quotas.project_id
@@ -107,7 +108,7 @@ select project_quotas.project_id, project_quotas.max_queued_runs as max_queued,
             select run_id from blocked where blocked.project_id = project_quotas.project_id
         ) as waiting
         join runs on runs.id = waiting.run_id and runs.status in ('delayed', 'queued')
-    )::integer as queued,
+    ) end::integer as queued,
     case when project_quotas.max_executing_runs = 0 then 0 else (
         select count(*)
         from leases
@@ -174,7 +175,7 @@ where id = :id
 select id, project_id, job_id, item_count, created_count, created_at, created_by, finished_at
 from batch_operations
 where project_id = :project_id
-  and (:before_at::timestamptz is null or (created_at, id) < (:before_at, :before_id::uuid))
+  and (created_at, id) < (:before_at, :before_id)
 order by created_at desc, id desc
 limit :limit;
 

@@ -133,14 +133,14 @@ async def list_batches(
     db: Connection,
     project_id: str,
     *,
-    before: tuple[datetime, UUID] | None,
+    before: tuple[datetime, UUID],
     limit: int,
 ) -> list[BatchOperation]:
     return await db.rows(
         BatchOperation,
         SQL["list_batches"],
         project_id=project_id,
-        before_at=before[0] if before else None,
-        before_id=before[1] if before else None,
+        before_at=before[0],
+        before_id=before[1],
         limit=limit,
     )

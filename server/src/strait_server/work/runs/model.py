@@ -224,7 +224,6 @@ class Facts(Struct, frozen=True, kw_only=True):
     next_gate: str | None = None
     blocked_since: datetime | None = None
     rank: int | None = None
-    claimed_at: datetime | None = None
     worker_id: UUID | None = None
     worker_host: str | None = None
     worker_pid: int | None = None

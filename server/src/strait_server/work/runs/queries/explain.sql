@@ -11,7 +11,7 @@ select now() as now, runs.id, runs.project_id, runs.job_id, runs.status, runs.at
     coalesce(jobs.max_concurrency_per_key, 0) as max_concurrency_per_key,
     scheduled.reason as wait_reason, scheduled.due_at,
     blocked.gate, blocked.next_gate, blocked.since as blocked_since, blocked.rank,
-    leases.claimed_at, workers.id as worker_id, workers.host as worker_host, workers.pid as worker_pid,
+    workers.id as worker_id, workers.host as worker_host, workers.pid as worker_pid,
     workers.alive_until >= now() as worker_lives
 from runs
 left join jobs on jobs.id = runs.job_id
