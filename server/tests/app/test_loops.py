@@ -17,8 +17,8 @@ BRIEFLY = timedelta(milliseconds=1)
 
 
 @pytest.fixture
-def step(db, api):
-    """Take one step of a loop, by its name."""
+def loops(api):
+    """List the loops of a worker, by name."""
     settings = replace(
         api.services.settings, run_retention_short=BRIEFLY, run_retention_long=BRIEFLY
     )
@@ -26,8 +26,19 @@ def step(db, api):
     loops = worker_loops(
         services, worker.policy_of(settings, worth=services.worth), asyncio.Event()
     )
-    step_by_name = {loop.name: loop.step for loop in loops}
-    return lambda name: step_by_name[name](db)
+    return {loop.name: loop for loop in loops}
+
+
+@pytest.fixture
+def step(db, loops):
+    """Take one step of a loop, by its name."""
+    return lambda name: loops[name].step(db)
+
+
+@pytest.fixture
+def forget(loops):
+    """Lose the lead, as far as a loop is concerned."""
+    return lambda name: loops[name].forget()
 
 
 @pytest.fixture
@@ -89,6 +100,21 @@ async def test_what_waits_and_what_is_given_up_is_measured_by_job(database, db, 
     assert metric("strait_queue_depth_per_job", job_id=str(broken.id)) == 0
     assert metric("strait_dlq_depth", job_id=str(broken.id)) == 1
     assert metric("strait_dlq_depth", job_id=str(busy.id)) == 0
+
+
+async def test_whoever_does_not_lead_any_more_shows_no_depths(database, db, api, step, forget):
+    job = await world.a_job(db)
+    await world.queued(db, job, 3)
+    await world.a_run(db, job=job, status=Status.DEAD_LETTER)
+    for name in ("queue.measure", "queue.measure_jobs"):
+        await step(name)
+
+    for name in ("queue.measure", "queue.measure_jobs"):
+        forget(name)
+
+    shown = api.services.metrics.queue
+    for gauge in (shown.depth, shown.depth_per_job, shown.dead_letters):
+        assert [family.samples for family in gauge.collect()] == [[]]
 
 
 async def test_runs_that_are_claimed_and_not_sent_are_told_from_the_others(

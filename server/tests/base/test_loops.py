@@ -243,6 +243,25 @@ async def test_whoever_loses_the_connection_loses_the_lead(db, database):
     assert ("leader", False) in account.told
 
 
+async def test_whoever_loses_the_lead_forgets_what_a_leader_knows(db, database):
+    """What it measured is not true any more, and another tells it now."""
+    chore, known = Chore(), []
+
+    async def learn(own):
+        known.append(chore.calls)
+        return await chore.step(own)
+
+    async with running(database, Loop(name="chore", step=learn, every=SOON, forget=known.clear)):
+        await chore.until(2)
+        assert known[:2] == [0, 1]
+        [pid] = await locks(db)
+        await db.raw.execute("select pg_terminate_backend($1)", pid)
+        await until(lambda: _is(chore.pids[-1] != pid))
+        assert 0 not in known
+
+    assert known == []
+
+
 async def test_a_thousand_cycles_leave_no_lock_behind(db, database):
     """T82, every tenth step raises."""
     chore = Chore(fails=range(0, 1000, 10))

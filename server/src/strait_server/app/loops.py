@@ -15,7 +15,7 @@ from strait_server.app.reactions import REACTIONS
 from strait_server.base import outbox
 from strait_server.base.db.connection import Connection
 from strait_server.base.loops import Loop
-from strait_server.base.telemetry.instruments import Counter
+from strait_server.base.telemetry.instruments import Counter, Gauge
 from strait_server.work.dispatch import loops as dispatch
 from strait_server.work.intake import loops as intake
 from strait_server.work.queue import loops as queue
@@ -70,11 +70,13 @@ def worker_loops(services: Services, policy: Policy, due: asyncio.Event) -> Sequ
         Loop(
             name="queue.measure",
             step=partial(workers.measure_queue, metrics.queue),
+            forget=_emptied(metrics.queue.depth),
             every=timedelta(seconds=15),
         ),
         Loop(
             name="queue.measure_jobs",
             step=partial(workers.measure_jobs, metrics.queue),
+            forget=_emptied(metrics.queue.depth_per_job, metrics.queue.dead_letters),
             every=timedelta(minutes=1),
         ),
     ]
@@ -89,6 +91,16 @@ def adaptive_loop(worker: Worker, policy: Policy) -> Sequence[Loop]:
         return await workers.adapt(db, worker, policy)
 
     return [Loop(name="workers.adapt", step=adapt, every=_ADAPT_EVERY, alone=False)]
+
+
+def _emptied(*gauges: Gauge) -> Callable[[], None]:
+    """Let gauges of the leader show nothing where nobody leads any more."""
+
+    def empty() -> None:
+        for gauge in gauges:
+            gauge.replace({})
+
+    return empty
 
 
 def _counted(

@@ -42,7 +42,8 @@ class Loop(Struct, frozen=True, kw_only=True):
     """A step and its period. `alone`: on the leading process only.
 
     A loop that can tell when it is needed next does so in `next_in` (seconds),
-    and is woken through `wake` when that changes.
+    and is woken through `wake` when that changes. What a leader knows is nothing
+    that it may go on telling: `forget` is called when the lead is lost.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Loop(Struct, frozen=True, kw_only=True):
     alone: bool = True
     next_in: Callable[[Connection], Awaitable[float | None]] | None = None
     wake: asyncio.Event | None = None
+    forget: Callable[[], None] | None = None
 
 
 class Runner:
@@ -105,6 +107,9 @@ class Runner:
                         group.create_task(self._lead_one(loop, raw, turn))
         finally:
             raw.terminate()
+            for loop in self._loops:
+                if loop.alone and loop.forget is not None:
+                    loop.forget()
 
     async def _lead_one(self, loop: Loop, raw: asyncpg.Connection, turn: asyncio.Lock) -> None:
         while True:
