@@ -77,11 +77,11 @@ async def test_an_id_that_is_none_is_not_found(client):
 
 
 async def test_a_parameter_of_the_wrong_type_is_named(client):
-    answer = await client.get("/v1/secrets?job_id=nonsense")
+    answer = await client.get("/v1/jobs?enabled=nonsense")
 
     assert answer.status_code == 400
     assert answer.json()["message"] == "validation failed"
-    assert answer.json()["details"][0].startswith("job_id: ")
+    assert answer.json()["details"][0].startswith("enabled: ")
 
 
 async def test_a_body_needs_no_content_type(client):
