@@ -11,10 +11,13 @@ import pytest
 from strait_server.app.processes import Children, every
 
 DEADLINE = 30.0
+# Hears what a terminal says also when the tests run behind a shell's `&`.
 SUPERVISOR = """
-import sys
+import signal, sys
 from strait_server.app.processes import supervise
 
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 sys.exit(supervise(sys.argv[2:], {}, count=int(sys.argv[1]), shares_port=False))
 """
 # Says that it is there, waits for a signal, and ends badly if there is a second one.

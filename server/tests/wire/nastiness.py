@@ -164,7 +164,7 @@ def _texts_beyond(choice) -> Iterator[str]:
     if "pattern" in choice:
         yield from ("no way", "A\n", "é")
     if "enum" in choice or "format" in choice:
-        yield from ("nonsense", "")
+        yield from {"nonsense", ""} - set(choice.get("enum", ()))
     if choice.get("format") == "date-time":
         yield from ("2027-02-30T00:00:00Z", "2027-01-01T00:00:00", "infinity")
 

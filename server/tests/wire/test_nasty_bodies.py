@@ -86,8 +86,14 @@ async def test_a_field_that_breaks_a_rule_is_named(send, name):
 def is_named(path, problem):
     """Whether a finding is about the place, or one inside of it, or the list it is in."""
     message = problem["message"].removeprefix("invalid request body: ")
+    in_batch = [
+        f"jobs[{refused['index']}].{finding}"
+        for refused in problem.get("errors", ())
+        for finding in refused.get("details", ())
+    ]
     places = (f"{path}: ", f"{path}.", f"{path}[", f"{path.removesuffix('[0]')}: ")
-    return any(finding.startswith(places) for finding in [message, *problem.get("details", ())])
+    findings = [message, *problem.get("details", ()), *in_batch]
+    return any(finding.startswith(places) for finding in findings)
 
 
 @pytest.mark.parametrize("name", WITH_BODY)

@@ -96,8 +96,8 @@ Metadata = Annotated[
     ],
     told(maxProperties=METADATA.entries),
 ]
-ExecutionMode = Annotated[str, told(enum=[HTTP])]
-Strategy = Annotated[str, told(enum=list(RETRY_STRATEGIES))]
+ExecutionMode = Annotated[str, told(enum=[HTTP, ""])]
+Strategy = Annotated[str, told(enum=[*RETRY_STRATEGIES, ""])]
 
 
 class RateLimitKey(Struct, frozen=True, kw_only=True):

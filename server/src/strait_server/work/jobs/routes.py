@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import Struct
 
+from strait_server.base.db.connection import Connection
 from strait_server.base.http.guards import at_most, requires
 from strait_server.base.http.pages import Page
 from strait_server.base.http.params import (
@@ -220,8 +221,7 @@ async def batch_enable_jobs(
     data: JSONBody[SwitchJobs], actor: NamedDependency[Actor], job_means: JobMeans, db: Db
 ) -> SwitchedJobs:
     """Enable up to 50 jobs. Ids that are not the project's are passed over."""
-    ids = data.ids + data.job_ids
-    return SwitchedJobs(await batch.switch(db, job_means, actor, ids, enabled=True))
+    return await _switch(db, job_means, actor, data, enabled=True)
 
 
 @post(
@@ -234,8 +234,16 @@ async def batch_disable_jobs(
     data: JSONBody[SwitchJobs], actor: NamedDependency[Actor], job_means: JobMeans, db: Db
 ) -> SwitchedJobs:
     """Disable up to 50 jobs: their runs wait. Ids that are not the project's are passed over."""
-    ids = data.ids + data.job_ids
-    return SwitchedJobs(await batch.switch(db, job_means, actor, ids, enabled=False))
+    return await _switch(db, job_means, actor, data, enabled=False)
+
+
+async def _switch(
+    db: Connection, means: Means, actor: Actor, said: SwitchJobs, *, enabled: bool
+) -> SwitchedJobs:
+    references = said.ids + said.job_ids
+    field = "ids" if said.ids or not said.job_ids else "job_ids"
+    updated = await batch.switch(db, means, actor, references, field=field, enabled=enabled)
+    return SwitchedJobs(updated)
 
 
 router = Router(

@@ -57,14 +57,20 @@ async def create(db: Connection, means: Means, actor: Actor, jobs: Sequence[Crea
 
 
 async def switch(
-    db: Connection, means: Means, actor: Actor, references: Sequence[str], *, enabled: bool
+    db: Connection,
+    means: Means,
+    actor: Actor,
+    references: Sequence[str],
+    *,
+    enabled: bool,
+    field: str = "ids",
 ) -> int:
-    """Enable or disable jobs; answer how many of them are the project's own.
+    """Enable or disable the jobs that `field` names; answer how many are the project's own.
 
     Each in its own transaction: two jobs' gates are never locked at once, and
     what is repeated after a failure changes nothing twice.
     """
-    _check_size("ids", len(references))
+    _check_size(field, len(references))
     ids = [job_id for job_id in map(_id, references) if job_id]
     named = await store.named(db, actor.project, ids=ids, slugs=references)
     for job_id in named:

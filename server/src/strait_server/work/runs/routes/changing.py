@@ -96,7 +96,9 @@ async def bulk_cancel_runs(
     data: JSONBody[CancelRuns], actor: NamedDependency[Actor], db: Db
 ) -> CanceledRuns:
     """Cancel up to 100 runs, and say of each what became of it."""
-    return await canceling.cancel_many(db, actor.project, data.run_ids + data.ids)
+    named = data.run_ids + data.ids
+    field = "run_ids" if data.run_ids or not data.ids else "ids"
+    return await canceling.cancel_many(db, actor.project, named, field=field)
 
 
 @post(

@@ -50,10 +50,15 @@ async def cancel(db: Connection, project_id: str | None, run_id: UUID) -> Run:
     return await reading.get(db, run.project_id, run_id)
 
 
-async def cancel_many(db: Connection, project_id: str, named: Sequence[str]) -> CanceledRuns:
-    """Cancel runs, each by itself, and say what became of it."""
+async def cancel_many(
+    db: Connection, project_id: str, named: Sequence[str], *, field: str
+) -> CanceledRuns:
+    """Cancel runs, each by itself, and say what became of it. `field` is what named them."""
     check_count(
-        named, most=MOST_CANCELS, refusal=f"maximum {MOST_CANCELS} run IDs per bulk cancel request"
+        named,
+        most=MOST_CANCELS,
+        refusal=f"maximum {MOST_CANCELS} run IDs per bulk cancel request",
+        field=field,
     )
     id_by_name = read_ids(named)
     ids = list(dict.fromkeys(id_by_name.values()))

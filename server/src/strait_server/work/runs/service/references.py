@@ -25,9 +25,9 @@ def read_ids(named: Sequence[str]) -> dict[str, UUID]:
     return ids
 
 
-def check_count(named: Sequence[str], *, most: int, refusal: str) -> None:
+def check_count(named: Sequence[str], *, most: int, refusal: str, field: str = "run_ids") -> None:
     """Raise `Invalid` unless there are some, and not too many."""
     if not named:
-        raise Invalid("validation failed", problems=["run_ids: failed on 'required'"])
+        raise Invalid("validation failed", problems=[f"{field}: failed on 'required'"])
     if len(named) > most:
-        raise Invalid(refusal)
+        raise Invalid(refusal, problems=[f"{field}: must have at most {most} entries"])

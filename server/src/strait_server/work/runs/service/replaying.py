@@ -111,17 +111,21 @@ async def _selected(db: Connection, project_id: str, selection: Selection) -> Se
     if not selection.run_ids:
         return await listing.newest(db, project_id, _DEAD, limit=_limit(selection.limit))
     if len(selection.run_ids) > MOST_DEAD_LETTERS:
-        raise Invalid(f"too many run_ids (max {MOST_DEAD_LETTERS})")
+        raise Invalid(
+            f"too many run_ids (max {MOST_DEAD_LETTERS})",
+            problems=[f"run_ids: must have at most {MOST_DEAD_LETTERS} entries"],
+        )
     return list(dict.fromkeys(read_ids(selection.run_ids).values()))
 
 
 def _limit(limit: int | None) -> int:
     if limit is None:
         return _USUAL_DEAD_LETTERS
+    allowed = f"limit: must be from 1 to {MOST_DEAD_LETTERS}"
     if limit < 1:
-        raise Invalid("limit must be a positive integer")
+        raise Invalid("limit must be a positive integer", problems=[allowed])
     if limit > MOST_DEAD_LETTERS:
-        raise Invalid(f"limit must be <= {MOST_DEAD_LETTERS}")
+        raise Invalid(f"limit must be <= {MOST_DEAD_LETTERS}", problems=[allowed])
     return limit
 
 
