@@ -125,7 +125,7 @@ async def test_runs_that_are_claimed_and_not_sent_are_told_from_the_others(
     jailer = await database.dedicated()
 
     async with jailer.transaction():
-        await jailer.execute("lock table secrets in access exclusive mode")
+        await jailer.execute("lock table endpoint_circuits in access exclusive mode")
         [run] = await world.queued(db, job, 1)
 
         async def waits():

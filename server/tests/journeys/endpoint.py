@@ -24,6 +24,7 @@ class Call:
         self.path = path
         self.run_id = UUID(headers["x-run-id"])
         self.attempt = int(headers["x-attempt"])
+        self.token = headers["x-run-token"]
         self.caller = caller
         self.at = time.monotonic()
         self.wall = time.time()

@@ -12,6 +12,7 @@ from pathlib import Path
 from struct import pack
 from uuid import UUID
 
+import jwt
 import pytest
 from journeys.stage import standing
 
@@ -99,4 +100,7 @@ async def test_nothing_is_early_or_late_or_twice(stage, clock):
     assert [call.attempt for call in tries] == [1, 2] * 6
     for first, second in zip(tries[::2], tries[1::2], strict=True):
         assert 0.8 <= second.at - first.at < 1.2 + LATE
+    for call in stage.endpoint.calls_to("dated"):  # a token that is late would be no good
+        said = jwt.decode(call.token, options={"verify_signature": False})
+        assert abs(said["iat"] - call.wall) < LATE
     await stage.audit()

@@ -1,7 +1,8 @@
 """The only place that looks at the wall.
 
-What the database compares, it compares with its own clock; this one is for
-what never leaves the process: token lifetimes, log times, measured durations.
+What the database compares, it compares with its own clock, and what endpoints
+are told is by that one, too; this one is for log times and measured durations,
+and for tokens that the API issues or reads.
 """
 
 import time
@@ -14,8 +15,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-unix: Final = time.time
-"""Seconds since 1970."""
+def unix() -> float:
+    """Seconds since 1970."""
+    return time.time()
+
 
 monotonic: Final = time.monotonic
 """Seconds since some moment; never jumps. For durations and deadlines."""

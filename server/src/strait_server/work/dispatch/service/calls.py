@@ -1,6 +1,7 @@
 """One request to one endpoint: put together, sent, and its answer read (behaviour 3.2, 3.3)."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from msgspec import Struct
@@ -27,12 +28,19 @@ class Letter(Struct, frozen=True):
     """A request of one attempt, fit for any endpoint of its job.
 
     What is `hidden` was told in confidence and must not come back in an error.
+    `epoch` is when this process's monotonic clock was zero, in Unix seconds of the
+    database's: what is told to endpoints never depends on the clock of a worker.
     """
 
     prepared: Lines
     headers: Sequence[tuple[str, str]]
     body: bytes
     hidden: tuple[str, ...]
+    epoch: float
+
+    def now(self) -> float:
+        """Seconds since 1970, by the database."""
+        return self.epoch + clock.monotonic()
 
 
 class Calls:
@@ -51,9 +59,14 @@ class Calls:
         secrets: Mapping[str, str],
         token_seconds: float,
         context: TraceContext | None,
+        claimed: float,
     ) -> Letter:
-        """Put the request together, with a token that lives for so long."""
-        now = clock.unix()
+        """Put the request together, with a token that lives for so long.
+
+        `claimed` is the monotonic moment of the claim, at which the database said its time.
+        """
+        epoch = run.micros / 1_000_000 - claimed
+        now = epoch + clock.monotonic()
         body = bytes(run.payload)
         token = self._tokens.issue(
             run.id,
@@ -75,7 +88,7 @@ class Calls:
                 ("X-Strait-Timestamp", str(timestamp)),
                 ("X-Strait-Signature", sign_v1(provision.signing_secret, timestamp, body)),
             ]
-        return Letter(provision.headers, sent, body, (*secrets.values(), token))
+        return Letter(provision.headers, sent, body, (*secrets.values(), token), epoch)
 
     async def send(
         self, letter: Letter, target: Target, definition: Definition, *, seconds: float
@@ -115,4 +128,5 @@ class Calls:
             body=response.body,
             retry_after=response.header("retry-after"),
         )
-        return answer.of_refusal(refused, secrets=letter.hidden, now=clock.now())
+        now = datetime.fromtimestamp(letter.now(), UTC)
+        return answer.of_refusal(refused, secrets=letter.hidden, now=now)

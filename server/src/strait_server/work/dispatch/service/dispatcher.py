@@ -138,11 +138,11 @@ class Dispatcher:
             with self._spans.start(
                 "executor.Execute", parent=parent, attributes=_described(run, provision)
             ) as span:
-                result, timing = await self._attempt(run, provision, span.context)
+                result, timing = await self._attempt(run, provision, span.context, claimed)
                 if isinstance(result, Failure):
                     span.fail(result.error)
         else:
-            result, timing = await self._attempt(run, provision, parent)
+            result, timing = await self._attempt(run, provision, parent, claimed)
         finished = clock.monotonic()
         measured = trace.of_attempt(
             waited_ms=run.waited_ms,
@@ -182,7 +182,7 @@ class Dispatcher:
         return True
 
     async def _attempt(
-        self, run: ClaimedRun, provision: Provision, context: TraceContext | None
+        self, run: ClaimedRun, provision: Provision, context: TraceContext | None, claimed: float
     ) -> tuple[Completed | Failure, Timing]:
         definition = provision.definition
         job = definition.job
@@ -197,7 +197,7 @@ class Dispatcher:
                 return answer.of_internal(error.message, secrets=()), Timing()
         life = timeouts.token_seconds(job.timeout_secs, expires_in=run.expires_in)
         letter = self._calls.write(
-            run, provision, secrets=secrets, token_seconds=life, context=context
+            run, provision, secrets=secrets, token_seconds=life, context=context, claimed=claimed
         )
         seconds = self._primary_seconds(provision, life)
         began = clock.monotonic()
