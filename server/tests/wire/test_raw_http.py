@@ -361,15 +361,8 @@ async def test_options_say_which_methods_are_right(scene, line, path):
 
 async def test_a_page_may_ask_before_it_asks(line, path):
     """Api 1.4: the preflight of a browser."""
-    line.say(
-        request(
-            "OPTIONS",
-            path,
-            "Origin: https://page.example",
-            "Access-Control-Request-Method: POST",
-            "Access-Control-Request-Headers: x-project-id",
-        )
-    )
+    asks = ("Origin: https://page.example", "Access-Control-Request-Method: POST")
+    line.say(request("OPTIONS", path, *asks, "Access-Control-Request-Headers: x-project-id"))
 
     said = await line.hear()
 

@@ -11,7 +11,6 @@ from strait_server.base.ids import new_id
 from strait_server.work.queue import service as queue
 from strait_server.work.queue.model import (
     ORDINALS,
-    Conclusion,
     Finished,
     NewEvent,
     Started,
@@ -208,23 +207,6 @@ async def test_an_error_is_cut_between_two_characters(reports, db):
     assert failed.error == "ä" * 2048
 
 
-async def test_a_failure_that_may_pass_does_not_end_the_attempt_after_its_own(reports, database):
-    """T4: the token names no attempt, and while we write somebody else begins the next one."""
-    async with database.connection() as db, database.connection() as other:
-        run = await world.a_run(db, status=Status.EXECUTING)
-        beginning = db.raw.transaction()
-        await beginning.start()
-        await db.raw.execute("update runs set attempt = 2 where id = $1", run.id)
-
-        failing = asyncio.create_task(reports.fail(speaker(run, None), "busy", retryable=True))
-        await _until(lambda: _is_somebody_waiting(other))
-        await beginning.commit()
-
-        with pytest.raises(Stale):
-            await asyncio.wait_for(failing, 5)
-        assert await world.status(db, run.id) is Status.EXECUTING
-
-
 @pytest.mark.parametrize("ending", ["complete", "fail", "retry"])
 async def test_an_end_gives_its_place_to_the_next(reports, db, ending):
     job = await world.a_job(db, max_concurrency=1)
@@ -340,41 +322,6 @@ async def test_a_chatty_run_is_trimmed_as_it_goes(reports, db):
     )
 
 
-async def test_a_row_that_is_being_written_is_waited_for_and_its_neighbours_are_not(database):
-    """A batch locks what it can have, so it deadlocks with nobody; the rest follows alone."""
-    async with database.connection() as db, database.connection() as other:
-        busy, free = [await world.a_run(db, status=Status.EXECUTING) for _ in range(2)]
-        writing = other.raw.transaction()
-        await writing.start()
-        await other.raw.execute("update runs set updated_at = now() where id = $1", busy.id)
-        both = [Conclusion(id=run.id, attempt=1, status=Status.COMPLETED) for run in (busy, free)]
-
-        concluding = asyncio.create_task(queue.conclude(db, both))
-        await _until(lambda: _is(other, free, Status.COMPLETED))
-        assert not concluding.done()
-        await writing.commit()
-
-        assert await asyncio.wait_for(concluding, 5) == {busy.id, free.id}
-
-
-async def test_whoever_comes_second_at_a_row_changes_nothing(database):
-    """D7: a cancel and a completion of the same run, at the same moment."""
-    async with database.connection() as db, database.connection() as other:
-        run = await world.a_run(db, status=Status.EXECUTING)
-        canceling = other.raw.transaction()
-        await canceling.start()
-        await world.cancel(other, run.id)
-
-        concluding = asyncio.create_task(
-            queue.conclude(db, [Conclusion(id=run.id, attempt=1, status=Status.COMPLETED)])
-        )
-        await _until(lambda: _is_somebody_waiting(other))
-        await canceling.commit()
-
-        assert await asyncio.wait_for(concluding, 5) == set()
-        assert await world.status(other, run.id) is Status.CANCELED
-
-
 async def test_an_event_of_a_stale_attempt_is_not_added(db):
     run = await world.a_run(db, status=Status.EXECUTING)
     event = NewEvent(
@@ -383,20 +330,3 @@ async def test_an_event_of_a_stale_attempt_is_not_added(db):
 
     assert await queue.tell(db, [event]) == {}
     assert await queue.tell(db, [msgspec.structs.replace(event, attempt=1)]) != {}
-
-
-async def _is(db, run, status):
-    return await world.status(db, run.id) is status
-
-
-async def _is_somebody_waiting(db):
-    return await db.raw.fetchval(
-        "select count(*) > 0 from pg_stat_activity "
-        "where datname = current_database() and wait_event_type = 'Lock'"
-    )
-
-
-async def _until(holds):
-    async with asyncio.timeout(5):
-        while not await holds():
-            await asyncio.sleep(0.01)
