@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,13 @@ import strait_cli
 
 SOURCE = Path(strait_cli.__file__).parent.parent
 COMMAND = [sys.executable, "-W", "error", "-m", "strait_cli"]
+# Hears Ctrl-C also when the tests run behind a shell's `&`, where children would ignore it.
+INTERRUPTIBLE = """
+import runpy, signal
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("strait_cli", run_name="__main__", alter_sys=True)
+"""
 JOB = {"id": "j1", "slug": "resize", "name": "Resize", "enabled": True}
 
 
@@ -229,14 +237,14 @@ def test_an_interrupt_ends_with_130(world, edge):
     world |= {"STRAIT_SERVER": edge.url, "STRAIT_API_KEY": "k"}
 
     with subprocess.Popen(
-        [*COMMAND, "runs", "watch", "r1", "-o", "table"],
+        [sys.executable, "-c", INTERRUPTIBLE, "runs", "watch", "r1", "-o", "table"],
         env=world,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stderr.readline() == "r1 is queued\n"
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         errors = process.stderr.read()
 
     assert process.returncode == 130
