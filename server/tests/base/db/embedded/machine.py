@@ -11,7 +11,6 @@ from pathlib import Path
 
 import asyncpg
 import psutil
-import pytest
 
 import strait_server
 from strait_server.base.db.embedded import account, binaries, cluster, home
@@ -90,26 +89,28 @@ def an_open_folder():
 
 @contextmanager
 def a_home_of_another_version():
-    """Make a home whose data another major version wrote, or skip where there is none."""
+    """Make a home whose data an older major version wrote."""
     user = account.current()
     with an_open_folder() as folder:
         place = home.locate(folder / "strait", user)
         home.furnish(place, user)
         lock = FileLock(place.server_lock)
         assert lock.acquire()
-        cluster.create(place, user, _other_binaries(user), lock=lock.descriptor)
+        cluster.create(place, user, older_postgres(), lock=lock.descriptor)
         lock.release()
         yield place.folder
 
 
-def _other_binaries(user):
+def older_postgres():
+    """Find the programs of a PostgreSQL older than ours, if this machine has any."""
+    user = account.current()
     ours = binaries.find(user, major=None, cache=home.SHARED_PLACE)
     for major in range(binaries.OLDEST_MAJOR, ours.major):
         try:
             return binaries.find(user, major=major, cache=home.SHARED_PLACE)
         except OtherMajor:
             continue
-    pytest.skip("needs an older PostgreSQL beside ours, such as the distribution's package")
+    return None
 
 
 def postmasters(directory):

