@@ -1,7 +1,6 @@
 """HTTP face of triggers, written once for both doors (design 5.1)."""
 
 from typing import Final, Protocol, TypeVar
-from uuid import UUID
 
 from litestar import Router
 from litestar.enums import HttpMethod
@@ -12,6 +11,7 @@ from strait_server.base.errors import Invalid, NotFound
 from strait_server.base.http.bodies import decode
 from strait_server.base.http.exchange import Answer, Exchange
 from strait_server.base.http.faces import Face, Request, json_answer, mount
+from strait_server.base.ids import as_id
 from strait_server.work.intake.model import (
     Plan,
     Triggered,
@@ -113,18 +113,11 @@ async def _definition(context: Context, request: Request) -> Definition:
     definition = None
     if actor is not None and actor.project_id:
         definition = await context.definitions.by_reference(actor.project_id, reference)
-    elif (job_id := _id(reference)) is not None:
+    elif (job_id := as_id(reference)) is not None:
         definition = await context.definitions.by_id(job_id)
     if definition is None:
         raise NotFound("job not found")
     return definition
-
-
-def _id(reference: str) -> UUID | None:
-    try:
-        return UUID(reference)
-    except ValueError:
-        return None
 
 
 def _body(definition: Definition, request: Request, kind: type[B]) -> B:
