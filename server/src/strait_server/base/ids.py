@@ -1,4 +1,4 @@
-"""The only place that rolls dice."""
+"""Ids, and the only place that rolls dice."""
 
 import random
 import secrets
@@ -15,6 +15,14 @@ _dice = random.SystemRandom()
 def new_id() -> UUID:
     """Make a UUIDv7: ids made later sort later, to the millisecond."""
     return UUID(bytes=uuid_utils.uuid7().bytes)
+
+
+def as_id(text: str) -> UUID | None:
+    """Read an id. None: the text is none, but perhaps a name."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def floor_id(at: datetime) -> UUID:

@@ -7,7 +7,7 @@ from strait_server.base.crypto.sealing import Sealer
 from strait_server.base.db.connection import Connection
 from strait_server.base.errors import NotFound
 from strait_server.base.http.pages import Page, PageRequest, make_page
-from strait_server.base.ids import new_id
+from strait_server.base.ids import as_id, new_id
 from strait_server.tenancy.secrets import store
 from strait_server.tenancy.secrets.model import PRODUCTION, JobSecret, NewSecret
 
@@ -93,10 +93,7 @@ async def _job(db: Connection, project_id: str, reference: str | None) -> UUID |
     """Tell the id of the job that is named by it or by its slug (api 9), if one is named."""
     if reference is None:
         return None
-    try:
-        return UUID(reference)
-    except ValueError:
-        job_id = await store.job_named(db, project_id, reference)
+    job_id = as_id(reference) or await store.job_named(db, project_id, reference)
     if job_id is None:
         raise NotFound("job not found")
     return job_id

@@ -18,6 +18,7 @@ from msgspec.structs import asdict, fields, replace
 from strait_server.base.canonical import canonical
 from strait_server.base.cron import CronError, parse
 from strait_server.base.errors import Invalid
+from strait_server.base.ids import as_id
 from strait_server.work.jobs.model import (
     HTTP,
     LENGTHS,
@@ -159,21 +160,12 @@ def _texts(terms: JobTerms) -> Iterator[_Finding]:
             yield _too_long(name, longest)
     if terms.slug in _PATH_WORDS:
         yield _Finding("slug", "is reserved")
-    elif _is_id(terms.slug):
+    elif as_id(terms.slug) is not None:
         yield _Finding("slug", "must not look like an id")
     elif terms.slug.strip() and not _SLUG.fullmatch(terms.slug):
         yield _Finding(
             "slug", "must consist of letters, digits and - _ . : ~, the first a letter or digit"
         )
-
-
-def _is_id(slug: str) -> bool:
-    """Whether `{jobID}` would be read as an id."""
-    try:
-        UUID(slug)
-    except ValueError:
-        return False
-    return True
 
 
 def _numbers(terms: JobTerms) -> Iterator[_Finding]:

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from uuid import UUID
 
 from strait_server.base.db.connection import Connection
 from strait_server.base.errors import Conflict, Invalid, LimitReached, NotFound, StraitError
+from strait_server.base.ids import as_id
 from strait_server.tenancy.access.model import Actor
 from strait_server.work.jobs.model import (
     MAX_BATCH,
@@ -71,7 +71,7 @@ async def switch(
     what is repeated after a failure changes nothing twice.
     """
     _check_size(field, len(references))
-    ids = [job_id for job_id in map(_id, references) if job_id]
+    ids = [job_id for job_id in map(as_id, references) if job_id]
     named = await store.named(db, actor.project, ids=ids, slugs=references)
     for job_id in named:
         async with change(db, means, job_id):
@@ -99,10 +99,3 @@ def _key(draft: Draft) -> tuple[str, str]:
 
 def _told(place: int, refusal: StraitError) -> BatchRefusal:
     return BatchRefusal(index=place, message=refusal.message, details=refusal.problems)
-
-
-def _id(reference: str) -> UUID | None:
-    try:
-        return UUID(reference)
-    except ValueError:
-        return None

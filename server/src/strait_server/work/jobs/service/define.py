@@ -13,7 +13,7 @@ from msgspec import UNSET
 from strait_server.base.db.connection import Connection
 from strait_server.base.errors import Conflict, Invalid, LimitReached, NotFound
 from strait_server.base.http.pages import Page, PageRequest, make_page
-from strait_server.base.ids import new_id, token_hex, version_id
+from strait_server.base.ids import as_id, new_id, token_hex, version_id
 from strait_server.tenancy.access.model import Actor
 from strait_server.work.jobs.model import (
     CloneJob,
@@ -57,10 +57,7 @@ async def create(db: Connection, means: Means, actor: Actor, said: CreateJob) ->
 
 async def get(db: Connection, actor: Actor, reference: str) -> Job:
     """Find a job. An actor without a project has to know its id."""
-    try:
-        job_id = UUID(reference)
-    except ValueError:
-        job_id = None
+    job_id = as_id(reference)
     return _found(await store.find(db, actor.project_id, job_id=job_id, slug=reference))
 
 

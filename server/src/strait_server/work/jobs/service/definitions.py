@@ -19,6 +19,7 @@ from strait_server.base.clock import monotonic
 from strait_server.base.cron import Cron, parse
 from strait_server.base.db.connection import Connection
 from strait_server.base.db.database import Database
+from strait_server.base.ids import as_id
 from strait_server.work.jobs.model import DefinitionRow
 from strait_server.work.jobs.rules.schemas import Schema, compile_schema
 from strait_server.work.jobs.store import definitions as store
@@ -171,8 +172,4 @@ async def _find(db: Connection, key: UUID | tuple[str, str]) -> DefinitionRow | 
     if isinstance(key, UUID):
         return await store.find(db, None, job_id=key, slug=None)
     project_id, reference = key
-    try:
-        job_id = UUID(reference)
-    except ValueError:
-        job_id = None
-    return await store.find(db, project_id, job_id=job_id, slug=reference)
+    return await store.find(db, project_id, job_id=as_id(reference), slug=reference)

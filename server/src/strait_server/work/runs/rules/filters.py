@@ -10,6 +10,7 @@ import msgspec
 
 from strait_server.base.canonical import PayloadError, canonical
 from strait_server.base.errors import Invalid
+from strait_server.base.ids import as_id
 from strait_server.work.queue.model import ErrorClass, Status, TriggeredBy
 from strait_server.work.runs.model import AskedRuns, RunFilter
 
@@ -78,10 +79,10 @@ def _one_of(kind: type[E], text: str | None, name: str) -> E | None:
 def _uuid(text: str | None, name: str) -> UUID | None:
     if not text:
         return None
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise Invalid(f"{name} is invalid") from error
+    read = as_id(text)
+    if read is None:
+        raise Invalid(f"{name} is invalid")
+    return read
 
 
 def _json(text: str | None) -> bytes | None:

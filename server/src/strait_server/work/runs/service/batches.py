@@ -1,12 +1,11 @@
 """Bulk triggers and the runs that came of them."""
 
-from uuid import UUID
-
 from msgspec.structs import asdict
 
 from strait_server.base.db.connection import Connection
 from strait_server.base.errors import NotFound
 from strait_server.base.http.pages import Page, PageRequest, make_page
+from strait_server.base.ids import as_id
 from strait_server.work.intake.model import BatchOperation
 from strait_server.work.intake.service import batches
 from strait_server.work.runs.model import BatchDetails
@@ -21,10 +20,9 @@ async def list_batches(db: Connection, project_id: str, page: PageRequest) -> Pa
 
 async def get(db: Connection, project_id: str, named: str) -> BatchDetails:
     """Find a bulk trigger, with how its runs stand. What is no id is the id of none."""
-    try:
-        batch_id = UUID(named)
-    except ValueError as error:
-        raise NotFound("batch operation not found") from error
+    batch_id = as_id(named)
+    if batch_id is None:
+        raise NotFound("batch operation not found")
     batch = await batches.get(db, project_id, batch_id)
     counts = await reads.batch_counts(db, project_id, batch_id)
     return BatchDetails(**asdict(batch), run_counts={count.status: count.runs for count in counts})

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from strait_server.base.db.connection import Connection
 from strait_server.base.errors import NotFound
 from strait_server.base.http.pages import MAX_LIMIT, Page, PageRequest
+from strait_server.base.ids import as_id
 from strait_server.work.intake.service import terms
 from strait_server.work.queue.model import FINAL, Run, Status
 from strait_server.work.runs.model import AskedRuns, RunFilter
@@ -67,10 +68,9 @@ async def job_id_of(means: Means, project_id: str, reference: str | None) -> UUI
     """Find the job that a filter names; an id is taken as it is, for deleted jobs have runs."""
     if reference is None:
         return None
-    try:
-        return UUID(reference)
-    except ValueError:
-        definition = await means.definitions.by_reference(project_id, reference)
+    if (job_id := as_id(reference)) is not None:
+        return job_id
+    definition = await means.definitions.by_reference(project_id, reference)
     if definition is None:
         raise NotFound("job not found")
     return definition.job.id
