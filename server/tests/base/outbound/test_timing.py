@@ -1,9 +1,11 @@
 """Deadlines, and the phases of an exchange (behaviour 3.9; T24, T41d)."""
 
+import asyncio
 import socket
 
 import pytest
 
+from strait_server.base.clock import monotonic
 from strait_server.base.outbound.outcome import Kind, OutboundError, milliseconds
 
 
@@ -81,3 +83,27 @@ async def test_a_reused_connection_took_no_time_to_connect(serve, client, post):
 )
 def test_a_duration_becomes_whole_milliseconds(seconds, expected):
     assert milliseconds(seconds) == expected
+
+
+async def test_each_exchange_ends_at_its_own_time(serve, client, post):
+    """One timer watches them all, whichever is over first and whichever began first."""
+
+    async def script(peer):
+        await peer.request()
+        await peer.gone()
+
+    endpoint = await serve(script)
+    began = monotonic()
+
+    async def ends_after(seconds):
+        with pytest.raises(OutboundError) as caught:
+            await post(client, endpoint.target(), total_seconds=seconds)
+        assert f"within {seconds:g} s" in caught.value.message
+        return monotonic() - began
+
+    limits = [0.6, 0.2, 0.4, 0.2, 1.0]
+    took = await asyncio.gather(*map(ends_after, limits))
+
+    for limit, seconds in zip(limits, took, strict=True):
+        assert limit <= seconds
+    assert [limits[n] for n in sorted(range(5), key=took.__getitem__)] == sorted(limits)

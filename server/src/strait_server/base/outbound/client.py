@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from strait_server.base import clock
 from strait_server.base.outbound.connection import Connection
+from strait_server.base.outbound.deadlines import Deadlines
 from strait_server.base.outbound.dialer import Dialer, verified_tls
 from strait_server.base.outbound.message import NO_LINES, Headers, Lines, encode
 from strait_server.base.outbound.outcome import Kind, OutboundError, Response
@@ -40,6 +41,7 @@ class Client:
     ) -> None:
         self._dialer = Dialer(resolver, tls or verified_tls())
         self._pools = Pools(limits or Limits())
+        self._deadlines = Deadlines()
         self._open: set[Connection] = set()
         self._closed = False
 
@@ -93,6 +95,7 @@ class Client:
         """Hang up everything, and return when it is gone. What is under way fails."""
         self._closed = True
         self._pools.close()
+        self._deadlines.close()
         for connection in tuple(self._open):
             connection.abort()
         if self._open:
@@ -119,17 +122,14 @@ class Client:
         return await self._exchange(pool, await self._dial(pool.origin, order), order)
 
     async def _exchange(self, pool: Pool, connection: Connection, order: _Order) -> Response:
-        # One timer and one future: asyncio.timeout would cost more than the write.
-        timer = asyncio.get_running_loop().call_later(
-            order.deadline - clock.monotonic(), connection.expire, order.total_seconds
-        )
+        self._deadlines.add(connection, order.deadline, order.total_seconds)
         try:
             response = await connection.send(order.message, max_body_bytes=order.max_body_bytes)
         except asyncio.CancelledError:
             connection.abort()
             raise
         finally:
-            timer.cancel()
+            self._deadlines.remove(connection)
         if connection.reusable:
             self._pools.keep(pool, connection)
         return response
