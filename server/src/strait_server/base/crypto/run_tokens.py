@@ -9,19 +9,22 @@ this attempt, is for the run row to say.
 
 import hmac
 import math
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
 from collections import OrderedDict
 from typing import Final
 from uuid import UUID
 
 import msgspec
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.hmac import HMAC
 from msgspec import Struct
 
 from strait_server.base.errors import Unauthorized
 
 ISSUER: Final = "strait:run-token"
 
-_HEADER: Final = urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=") + b"."
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
 class RunClaims(Struct, frozen=True, kw_only=True):
@@ -33,7 +36,7 @@ class RunClaims(Struct, frozen=True, kw_only=True):
     expires_at: int
 
 
-class _Payload(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class _Payload(Struct, frozen=True, omit_defaults=True):
     exp: int
     iat: int
     iss: str
@@ -46,6 +49,14 @@ _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(_Payload).decode
 
 
+def _base64url(text: bytes) -> bytes:
+    """Encode as JWTs do: without padding (RFC 7515, 2)."""
+    return b2a_base64(text, newline=False).translate(_URL_SAFE, b"=")
+
+
+_HEADER: Final = _base64url(b'{"alg":"HS256","typ":"JWT"}') + b"."
+
+
 class RunTokens:
     """Issues and verifies the tokens of one signing key.
 
@@ -54,7 +65,7 @@ class RunTokens:
     """
 
     def __init__(self, signing_key: str, *, remembered: int = 10_000) -> None:
-        self._keyed = hmac.new(signing_key.encode(), digestmod="sha256")
+        self._keyed = HMAC(signing_key.encode(), hashes.SHA256())
         self._remembered = remembered
         self._claims_by_token: OrderedDict[str, RunClaims] = OrderedDict()
 
@@ -63,14 +74,9 @@ class RunTokens:
     ) -> str:
         """Write a token; times in Unix seconds, the expiry rounded up to a whole one."""
         payload = _Payload(
-            exp=math.ceil(expires_at),
-            iat=int(now),
-            iss=ISSUER,
-            sub=str(run_id),
-            project_id=project_id,
-            attempt=attempt,
+            math.ceil(expires_at), int(now), ISSUER, str(run_id), project_id, attempt
         )
-        signed = _HEADER + urlsafe_b64encode(_encode(payload)).rstrip(b"=")
+        signed = _HEADER + _base64url(_encode(payload))
         return (signed + b"." + self._signature(signed)).decode()
 
     def verify(self, token: str, *, now: float) -> RunClaims:
@@ -103,7 +109,7 @@ class RunTokens:
     def _signature(self, signed: bytes) -> bytes:
         keyed = self._keyed.copy()  # hashing the key anew would cost as much as the token
         keyed.update(signed)
-        return urlsafe_b64encode(keyed.digest()).rstrip(b"=")
+        return _base64url(keyed.finalize())
 
 
 def _claims(payload: _Payload) -> RunClaims:
