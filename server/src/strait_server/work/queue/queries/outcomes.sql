@@ -27,16 +27,17 @@ where runs.id = s.id
 -- was not recorded yet is recorded here: two moves, one write. Returned are the
 -- runs whose outcome came too late, because somebody else finished or took them,
 -- and those that hold places the worker does not know of: the job's limit is
--- younger than their claim.
+-- younger than their claim. A column may be shorter than the others, or empty:
+-- the rest of it is null.
 with clock as materialized (
     select now() as at, (extract(epoch from now()) * 1000000)::bigint as micros
 ), outcomes as materialized (
-    select *
+    select *, (:statuses::text[])[o.ordinal + 1] as status
     from unnest(
-        :ids::uuid[], :attempts::integer[], :lease_ids::bigint[], :statuses::text[], :ordinals::smallint[],
+        :ids::uuid[], :attempts::integer[], :lease_ids::bigint[], :ordinals::smallint[],
         :ages_micros::bigint[], :results::json[], :errors::text[], :error_classes::text[], :traces::text[],
         :gated::boolean[]
-    ) as o (id, attempt, lease_id, status, ordinal, age_micros, result, error, error_class, trace, gated)
+    ) as o (id, attempt, lease_id, ordinal, age_micros, result, error, error_class, trace, gated)
 ), moved as (
     update runs
     set status = o.status,
@@ -59,7 +60,7 @@ with clock as materialized (
       and runs.attempt = o.attempt
       and runs.lease_id = o.lease_id
       and runs.status in ('dequeued', 'executing')
-    returning runs.id, runs.project_id, runs.job_id, runs.status, runs.gated and not o.gated as holds
+    returning runs.id, runs.project_id, runs.job_id, runs.status, runs.gated and o.gated is not true as holds
 ), unsuccessful as (
     insert into unsuccessful_runs (run_id, project_id, job_id, status)
     select id, project_id, job_id, status
