@@ -135,7 +135,7 @@ class Mortal(Hired):
         if self._dead:
             return
         self._dead = True
-        doomed = [*self._tasks, *self.worker._tasks]
+        doomed = [*self._tasks, *self.worker._lanes]
         for task in doomed:
             task.cancel()
         await asyncio.wait(doomed)

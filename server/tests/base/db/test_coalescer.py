@@ -86,7 +86,7 @@ async def test_what_comes_meanwhile_is_the_next_batch(start):
     await ledger.begun.wait()
     rest = [coalescer.submit(item) for item in (2, 3)]
 
-    assert len(coalescer) == 2
+    assert len(coalescer) == 3
     ledger.may_go_on.set()
 
     assert await answers(first, *rest) == [10, 20, 30]
@@ -264,3 +264,43 @@ async def test_whoever_went_away_while_being_written_disturbs_nobody(start):
 
     assert await answers(other) == [20]
     assert ledger.batches == [[1, 2]]
+
+
+async def test_whoever_does_not_wait_is_told_only_of_what_was_not_written(start):
+    told = []
+    ledger = Ledger(bad={2})
+    coalescer = start(ledger, refused=lambda item, error: told.append((item, type(error))))
+
+    for item in range(4):
+        coalescer.put(item)
+    async with asyncio.timeout(DEADLINE):
+        await coalescer.drain()
+
+    assert sorted(ledger.written) == [0, 1, 3]
+    assert told == [(2, asyncpg.CheckViolationError)]
+
+
+async def test_what_is_put_in_place_of_a_refused_item_is_written_before_all_is_at_rest(start):
+    ledger = Ledger(bad={2})
+    coalescer = start(ledger, refused=lambda item, error: coalescer.put(item * 100))
+
+    coalescer.put(2)
+    async with asyncio.timeout(DEADLINE):
+        await coalescer.drain()
+
+    assert ledger.written == [200]
+
+
+async def test_nothing_that_was_put_is_forgotten_at_the_end(start):
+    told = []
+    ledger = Ledger()
+    ledger.may_go_on.clear()
+    coalescer = start(ledger, refused=lambda item, error: told.append((item, type(error))))
+    coalescer.put(1)
+    await ledger.begun.wait()
+    coalescer.put(2)
+
+    await stopped(coalescer.task)
+    coalescer.put(3)
+
+    assert told == [(1, Unavailable), (2, Unavailable), (3, Unavailable)]

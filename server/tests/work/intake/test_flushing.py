@@ -165,7 +165,7 @@ async def test_whoever_waits_when_the_flusher_is_canceled_is_told_so(
         written = asyncio.create_task(fates(process.trigger(job)))
         await until(lambda: waits_for_a_lock(outside))
         waiting = asyncio.create_task(fates(process.trigger(job)))
-        await until(lambda: _are_waiting(process, 1))
+        await until(lambda: _are_unwritten(process, 2))
 
         process.flusher.cancel()
 
@@ -184,7 +184,7 @@ async def test_whoever_went_away_before_the_flush_makes_no_run(db, database, pro
         await until(lambda: waits_for_a_lock(outside))
         gone = asyncio.create_task(process.trigger(job))
         last = asyncio.create_task(process.trigger(job))
-        await until(lambda: _are_waiting(process, 2))
+        await until(lambda: _are_unwritten(process, 3))
 
         gone.cancel()
         await holding.rollback()
@@ -193,5 +193,5 @@ async def test_whoever_went_away_before_the_flush_makes_no_run(db, database, pro
         assert {row["id"] for row in await outside.raw.fetch("select id from runs")} == made
 
 
-async def _are_waiting(process, count):
+async def _are_unwritten(process, count):
     return len(process.intake.flusher) == count

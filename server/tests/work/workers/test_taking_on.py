@@ -196,6 +196,7 @@ async def test_a_claim_whose_answer_was_lost_is_taken_back(db, hire):
     await db.raw.execute("update leases set claimed_at = now() - interval '1 minute'")
 
     await hired.worker._take_back_strays()
+    await hired.crew.recorder.drain()
 
     assert await world.statuses(db) == {Status.QUEUED: 3}
     assert await world.count(db, "leases") == 0
@@ -233,6 +234,7 @@ async def test_what_is_in_hand_is_not_taken_for_a_stray(db, hire, endpoint):
     await db.raw.execute("update leases set claimed_at = now() - interval '1 hour'")
 
     await hired.worker._take_back_strays()
+    await hired.crew.recorder.drain()
     answered.set()
     await crew.all_final(db)
 

@@ -24,6 +24,8 @@ class Coalescer(Generic[T, R]):
     bad items stand alone and cannot fail their neighbours. When the database is
     away, all fail at once.
 
+    Who does not wait for an item is told by `refused` if it was not written.
+
     `revocable`: an item whose future was cancelled is left out, unless it is
     being written already.
     """
@@ -32,22 +34,24 @@ class Coalescer(Generic[T, R]):
         self,
         write: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]],
         *,
+        refused: Callable[[T, Exception], None] | None = None,
         limit: int = 500,
         revocable: bool = False,
     ) -> None:
         self._write = write
+        self._refused = refused
         self._limit = limit
         self._revocable = revocable
-        self._waiting: list[tuple[T, asyncio.Future[R]]] = []
-        self._writing: list[tuple[T, asyncio.Future[R]]] = []
+        self._waiting: list[tuple[T, asyncio.Future[R] | None]] = []
+        self._writing: list[tuple[T, asyncio.Future[R] | None]] = []
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
 
     def __len__(self) -> int:
-        """How many items wait for the next flush."""
-        return len(self._waiting)
+        """How many items are not written."""
+        return len(self._waiting) + len(self._writing)
 
     def submit(self, item: T) -> asyncio.Future[R]:
         """Have `item` written with the next batch; the future resolves after its commit."""
@@ -55,10 +59,15 @@ class Coalescer(Generic[T, R]):
         if self._closed:
             future.set_exception(Unavailable("the server is shutting down"))
             return future
-        self._waiting.append((item, future))
-        self._idle.clear()
-        self._wake.set()
+        self._add(item, future)
         return future
+
+    def put(self, item: T) -> None:
+        """Have `item` written with the next batch, without waiting for it."""
+        if self._closed:
+            self._settle(item, None, Unavailable("the server is shutting down"))
+        else:
+            self._add(item, None)
 
     async def run(self) -> None:
         """Write batches until cancelled. One task, owned by the process's lifespan.
@@ -75,23 +84,28 @@ class Coalescer(Generic[T, R]):
                 self._idle.set()
         finally:
             self._closed = True
-            for _, future in (*self._writing, *self._waiting):
-                _settle(future, Unavailable("the server is shutting down"))
+            for item, future in (*self._writing, *self._waiting):
+                self._settle(item, future, Unavailable("the server is shutting down"))
             self._idle.set()
 
     async def drain(self) -> None:
         """Wait until everything submitted so far is written."""
         await self._idle.wait()
 
+    def _add(self, item: T, future: asyncio.Future[R] | None) -> None:
+        self._waiting.append((item, future))
+        self._idle.clear()
+        self._wake.set()
+
     async def _flush(self) -> None:
         self._writing = self._waiting[: self._limit]
         del self._waiting[: self._limit]
         if self._revocable:
-            self._writing = [one for one in self._writing if not one[1].cancelled()]
+            self._writing = [one for one in self._writing if not _is_revoked(one[1])]
         if self._writing:
             answers = await self._answers([item for item, _ in self._writing])
-            for (_, future), answer in zip(self._writing, answers, strict=True):
-                _settle(future, answer)
+            for (item, future), answer in zip(self._writing, answers, strict=True):
+                self._settle(item, future, answer)
         self._writing = []
 
     async def _answers(self, items: Sequence[T]) -> Sequence[R | Exception]:
@@ -107,11 +121,17 @@ class Coalescer(Generic[T, R]):
         half = len(items) // 2
         return [*await self._answers(items[:half]), *await self._answers(items[half:])]
 
+    def _settle(self, item: T, future: asyncio.Future[R] | None, answer: R | Exception) -> None:
+        if future is None:
+            if isinstance(answer, Exception) and self._refused is not None:
+                self._refused(item, answer)
+        elif future.done():  # the caller has gone
+            return
+        elif isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
 
-def _settle(future: asyncio.Future[R], answer: R | Exception) -> None:
-    if future.done():  # the caller has gone
-        return
-    if isinstance(answer, Exception):
-        future.set_exception(answer)
-    else:
-        future.set_result(answer)
+
+def _is_revoked(future: asyncio.Future[R] | None) -> bool:
+    return future is not None and future.cancelled()

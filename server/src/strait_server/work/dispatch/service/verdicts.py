@@ -45,8 +45,8 @@ _END: Final[Mapping[type, Status]] = MappingProxyType(
 )
 
 
-class Held(Protocol):
-    """A run in somebody's hands: a claimed one, or one of a worker that is gone."""
+class Known(Protocol):
+    """What every write names: the run, and as whose it is written."""
 
     @property
     def id(self) -> UUID: ...
@@ -56,6 +56,11 @@ class Held(Protocol):
     def lease_id(self) -> int | None: ...
     @property
     def gated(self) -> bool: ...
+
+
+class Held(Known, Protocol):
+    """A run in somebody's hands: a claimed one, or one of a worker that is gone."""
+
     @property
     def concurrency_key(self) -> str | None: ...
 
@@ -101,7 +106,7 @@ def record(
             )
 
 
-def system_failed(run: Held, error: str) -> Finished:
+def system_failed(run: Known, error: str) -> Finished:
     """Say what is written for a run that cannot be sent at all."""
     return _final(run, Status.SYSTEM_FAILED, error=error, error_class=ErrorClass.SERVER)
 
@@ -143,7 +148,7 @@ def after_loss(run: Held, definition: Definition) -> RetryAt | GiveUp | TimedOut
 
 
 def _final(
-    run: Held,
+    run: Known,
     status: Status,
     *,
     age_micros: int | None = None,

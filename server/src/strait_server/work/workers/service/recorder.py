@@ -26,6 +26,7 @@ from strait_server.base.db.connection import Connection
 from strait_server.base.db.database import Line
 from strait_server.base.db.outage import is_outage
 from strait_server.base.telemetry.metrics import Metrics
+from strait_server.work.dispatch.service import verdicts
 from strait_server.work.queue import service as queue
 from strait_server.work.queue.model import ClaimedRun, Finished, Returned, Started, Status
 from strait_server.work.workers.model import Lost
@@ -34,6 +35,7 @@ Report: TypeAlias = Finished | Returned
 _START_LINGER: Final = 0.025
 _OUTAGE_PAUSE: Final = 0.25
 _BATCH: Final = 500
+_NOT_RECORDED: Final = "the outcome cannot be recorded"
 _PASSING: Final = (
     asyncpg.TransactionRollbackError,
     asyncpg.InsufficientResourcesError,
@@ -57,12 +59,20 @@ class Recorder:
         self._started = asyncio.Event()
         self._left_in_lease: Counter[int] = Counter()
         self._abandoned: set[int] = set()
-        self._outcomes: Coalescer[Report, bool] = Coalescer(self._write, limit=_BATCH)
+        self._told: Callable[[], None] | None = None
+        self._outcomes: Coalescer[Report, None] = Coalescer(
+            self._write, refused=self._refused, limit=_BATCH
+        )
 
     @property
     def leases(self) -> Collection[int]:
         """The leases of which not every outcome is committed."""
         return self._left_in_lease.keys()
+
+    @property
+    def unwritten(self) -> int:
+        """How many outcomes are not committed."""
+        return len(self._outcomes)
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -84,6 +94,10 @@ class Recorder:
         self._left_in_lease.clear()
         self._starts.clear()
 
+    def tell(self, told: Callable[[], None]) -> None:
+        """Have somebody told whenever outcomes have been written."""
+        self._told = told
+
     def has_abandoned(self, run: ClaimedRun) -> bool:
         return run.lease_id in self._abandoned
 
@@ -92,10 +106,10 @@ class Recorder:
         self._starts[run.id] = run, at
         self._started.set()
 
-    def report(self, report: Report) -> asyncio.Future[bool]:
-        """Have an outcome written. The future tells whether it counted, or came too late."""
+    def report(self, report: Report) -> None:
+        """Have an outcome written. One that comes too late changes nothing."""
         self._starts.pop(report.id, None)
-        return self._outcomes.submit(report)
+        self._outcomes.put(report)
 
     async def _write_starts(self) -> None:
         while True:
@@ -118,7 +132,7 @@ class Recorder:
                 if self._starts.get(run.id) is start:
                     del self._starts[run.id]
 
-    async def _write(self, reports: Sequence[Report]) -> list[bool | Exception]:
+    async def _write(self, reports: Sequence[Report]) -> list[Exception | None]:
         ended = self._count_down(reports)
         ordered = sorted(reports, key=_of_report)
         finished = [report for report in ordered if isinstance(report, Finished)]
@@ -141,7 +155,18 @@ class Recorder:
         for lease_id in ended:
             self._left_in_lease.pop(lease_id, None)
         self._count(reports, late)
-        return [report.id not in late for report in reports]
+        if self._told is not None:
+            self._told()
+        return [None] * len(reports)
+
+    def _refused(self, report: Report, error: Exception) -> None:
+        """Record at least that a run failed whose outcome the database does not take."""
+        if report.error == _NOT_RECORDED:
+            _log.error("run left to recovery", run_id=str(report.id), reason=repr(error))
+            return
+        # Without its text: PostgreSQL would quote the result in it.
+        _log.error("outcome not recorded", run_id=str(report.id), reason=type(error).__name__)
+        self._outcomes.put(verdicts.system_failed(report, _NOT_RECORDED))
 
     async def _insist(self, write: Callable[[Connection], Awaitable[set[UUID]]]) -> set[UUID]:
         """Write, however long the database takes to come back."""

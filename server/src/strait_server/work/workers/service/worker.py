@@ -11,6 +11,7 @@ back what it has not.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -66,13 +67,15 @@ class Worker:
         self._anomalies = metrics.runs.latency_anomalies
         self._policy = policy
         self._pace = Concurrency(limit=_first_limit(policy))
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._lanes: set[asyncio.Task[None]] = set()
+        self._idle: list[asyncio.Future[tuple[ClaimedRun, float]]] = []
         self._busy = 0
         self._sending = 0
         self._wake = asyncio.Event()
         self._place_freed = asyncio.Event()
         self._stopping = asyncio.Event()
         self._look_at = monotonic()
+        self._recorder.tell(self._place_freed.set)
         self._metrics.running.follow(lambda: self._busy)
         self._metrics.waiting.follow(lambda: self._busy - self._sending)
 
@@ -85,6 +88,10 @@ class Worker:
     def pace(self) -> Concurrency:
         """How many runs may be in flight."""
         return self._pace
+
+    @property
+    def _unfinished(self) -> int:
+        return self._busy + self._recorder.unwritten
 
     def wake(self, _payload: str = "") -> None:
         """Something may be in the queue."""
@@ -124,7 +131,7 @@ class Worker:
         limit = self._pace.limit
         # A place is free when the outcome is known; how many of those may wait to
         # be written is bounded, too.
-        free = min(limit - self._busy, _MOST_UNWRITTEN * limit - len(self._tasks))
+        free = min(limit - self._busy, _MOST_UNWRITTEN * limit - self._unfinished)
         if free <= 0 or self._claimer.is_short_of_memory():
             await self._wait_for_a_place(self._policy.poll_every.total_seconds())
             return
@@ -143,12 +150,18 @@ class Worker:
         leased = [run for run in claimed if run.lease_id is not None]
         self._recorder.leased(leased)
         self._busy += len(leased)
-        loop = asyncio.get_running_loop()
         for run in leased:
-            task = loop.create_task(self._execute(run, now))
-            self._tasks.add(task)
-            task.add_done_callback(self._executed)
+            self._hand_over(run, now)
         self._metrics.submitted.add(len(leased))
+
+    def _hand_over(self, run: ClaimedRun, claimed: float) -> None:
+        """Give a run to a lane that has nothing to do, or to a new one."""
+        if self._idle:
+            self._idle.pop().set_result((run, claimed))
+            return
+        lane = asyncio.get_running_loop().create_task(self._execute(run, claimed))
+        self._lanes.add(lane)
+        lane.add_done_callback(self._lanes.discard)
 
     async def _take_back_strays(self) -> None:
         """Return runs that were claimed for us and never arrived; nobody else would."""
@@ -159,21 +172,27 @@ class Worker:
         _log.warning("claims had gone astray", runs=len(strays))
         definitions = [await self._definitions.by_id(run.job_id) for run in strays]
         self._recorder.leased(strays)
-        await asyncio.gather(*map(self._recorder.report, map(settled, strays, definitions)))
+        for report in map(settled, strays, definitions):
+            self._recorder.report(report)
 
     async def _execute(self, run: ClaimedRun, claimed: float) -> None:
-        """Take one run to an outcome, whatever happens, and have it recorded."""
-        try:
-            report = await self._reach_outcome(run, claimed)
-        finally:
-            self._busy -= 1
-            self._place_freed.set()
-        if report is None:
-            return
-        try:
-            await self._recorder.report(report)
-        except Exception as error:  # noqa: BLE001 - whatever it was, others will be claimed
-            await self._give_up(run, error)
+        """Take one run after the other to an outcome, whatever happens, and have it recorded.
+
+        A lane costs half of what a task for each run would.
+        """
+        new_future = asyncio.get_running_loop().create_future
+        while True:
+            try:
+                report = await self._reach_outcome(run, claimed)
+            finally:
+                self._busy -= 1
+                self._place_freed.set()
+            if report is not None:
+                self._recorder.report(report)
+            self._metrics.completed.add(1)
+            given = new_future()
+            self._idle.append(given)
+            run, claimed = await given
 
     async def _reach_outcome(self, run: ClaimedRun, claimed: float) -> Finished | Returned | None:
         """Return what is to be recorded; None when the run has become somebody else's."""
@@ -188,17 +207,6 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - whatever it was, others will be claimed
                 _log.exception("execution failed", run_id=str(run.id), job_id=str(run.job_id))
                 return verdicts.system_failed(run, f"panic: {type(error).__name__}")
-
-    async def _give_up(self, run: ClaimedRun, error: Exception) -> None:
-        """Record at least that a run failed whose outcome the database does not take."""
-        # Without the traceback: PostgreSQL would quote the result in it.
-        _log.error("outcome not recorded", run_id=str(run.id), reason=type(error).__name__)
-        try:
-            await self._recorder.report(
-                verdicts.system_failed(run, "the outcome cannot be recorded")
-            )
-        except Exception:  # noqa: BLE001 - as above
-            _log.exception("run left to recovery", run_id=str(run.id))
 
     async def _outcome(self, run: ClaimedRun, claimed: float) -> Finished | Returned:
         """Raise `Unavailable` only for runs that were not sent."""
@@ -241,11 +249,6 @@ class Worker:
             snoozes=0 if succeeded else notes_of(run).snooze_count,
         )
 
-    def _executed(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._metrics.completed.add(1)
-        self._place_freed.set()
-
     async def _wait_for_a_place(self, seconds: float) -> bool:
         """Wait for so long. Whether there is one more."""
         self._place_freed.clear()
@@ -262,26 +265,36 @@ class Worker:
                 await self._wake.wait()
         except TimeoutError:
             return
-        await asyncio.sleep(_DAMP_SECONDS if self._tasks else 0)
+        await asyncio.sleep(_DAMP_SECONDS if self._unfinished else 0)
 
     async def _drain(self) -> None:
         """Finish what was sent. What takes longer is left to whoever recovers it (D19)."""
-        pending = set(self._tasks)
-        if pending:
-            _log.info("draining", runs=len(pending))
-            _, pending = await asyncio.wait(pending, timeout=self._policy.drain_for.total_seconds())
-        for task in pending:
-            task.cancel()
-        if pending:
-            _log.warning("drain time over, runs left to recovery", runs=len(pending))
-            await asyncio.wait(pending, timeout=_LAST_WRITES_SECONDS)
+        if self._busy:
+            _log.info("draining", runs=self._busy)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._policy.drain_for.total_seconds()):
+                await self._at_rest()
+        left = self._busy
+        if left:
+            _log.warning("drain time over, runs left to recovery", runs=left)
+        for lane in self._lanes:
+            lane.cancel()
+        if self._lanes:
+            await asyncio.wait(self._lanes, timeout=_LAST_WRITES_SECONDS)
         try:
             async with asyncio.timeout(_LAST_WRITES_SECONDS):
                 await self._recorder.drain()
-                if not pending:
+                if not left:
                     await self._presence.leave()
         except (TimeoutError, Unavailable):
             _log.warning("the database is away, the worker leaves without a word")
+
+    async def _at_rest(self) -> None:
+        """Wait until every run in hand has an outcome, and every outcome is written."""
+        while self._busy:
+            self._place_freed.clear()
+            await self._place_freed.wait()
+        await self._recorder.drain()
 
 
 def _first_limit(policy: Policy) -> int:
