@@ -157,10 +157,10 @@ async def _without_loops(crew):
             group.create_task(one.run())
 
 
-def policy_of(services, *, restart_grace=0.0):
-    """The policy of a worker; it does not wait for PostgreSQL to grow old."""
+def policy_of(services, *, return_within=0.0):
+    """The policy of a worker; it takes no start of PostgreSQL for a late one."""
     policy = app.policy_of(services.settings, worth=services.worth)
-    return replace(policy, restart_grace=timedelta(seconds=restart_grace))
+    return replace(policy, return_within=timedelta(seconds=return_within))
 
 
 def recovery_of(services) -> Recovery:

@@ -30,7 +30,7 @@ async def stage(common):
 
 @pytest.fixture
 async def settled(stage):
-    """Lend it when its PostgreSQL is so old that lost workers are taken for lost."""
+    """Lend it when its PostgreSQL is so old that lost workers are taken for lost at once."""
     await stage.postgres.is_settled()
     return stage
 

@@ -27,7 +27,7 @@ from strait_server.base.db.outage import FAILURES
 
 POLL = 0.02
 BACK = 20.0  # seconds until what was killed works again
-GRACE = 10.5  # how long after its start a PostgreSQL is waited for, before workers count as lost
+GRACE = 6.5  # how long after its start a PostgreSQL counts as started lately
 
 
 @contextmanager
@@ -87,7 +87,7 @@ class Postgres:
         await eventually(self._answers, within=BACK)
 
     async def is_settled(self) -> None:
-        """Wait until it is old enough for lost workers to be taken for lost."""
+        """Wait until it is old enough for lost workers to be taken for lost at once."""
         await asyncio.sleep(max(0.0, self._started + GRACE - time.monotonic()))
 
     def stop(self) -> None:

@@ -6,7 +6,9 @@ marked `alone` run on one process at a time all the same, to spare the others
 the work: whoever holds the advisory lock leads. The lock, the check and the
 work use one pinned connection, so losing it ends the leadership (T82). And
 PostgreSQL ends it when the leader has been silent for a while: a process that
-hangs, or a machine that is cut off, keeps its connections.
+hangs, or a machine that is cut off, keeps its connections. After a restart of
+PostgreSQL the leader is the first to ask for the lock again, because what it
+has seen of the others is in its memory.
 """
 
 import asyncio
@@ -67,6 +69,7 @@ class Runner:
         self._database = database
         self._loops = loops
         self._ran = ran
+        self._led = True  # whoever begins has nobody to wait for
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -92,13 +95,17 @@ class Runner:
                 await self._lead_while_connected()
             except Exception:  # noqa: BLE001 - as above
                 self._note("leader")
-            await asyncio.sleep(_AFTER_FAILURE)
+            await asyncio.sleep(_CANDIDATE_SECONDS if self._led else _AFTER_FAILURE)
 
     async def _lead_while_connected(self) -> None:
         raw = await self._database.dedicated(_LEADING)
         try:
-            while not await raw.fetchval(_LEAD, _LEADER_LOCK):  # noqa: ASYNC110 - nobody tells us
+            if not self._led:
+                await asyncio.sleep(_CANDIDATE_SECONDS)  # the one who led goes first
+            while not await raw.fetchval(_LEAD, _LEADER_LOCK):
+                self._led = False
                 await asyncio.sleep(_CANDIDATE_SECONDS)
+            self._led = True
             _log.info("leading", loops=[loop.name for loop in self._loops if loop.alone])
             turn = asyncio.Lock()  # the steps share the connection that holds the lock
             async with asyncio.TaskGroup() as group:

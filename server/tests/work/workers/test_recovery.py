@@ -128,7 +128,7 @@ async def test_after_a_restart_of_postgresql_nobody_is_robbed(db, mortal, endpoi
     began = await db.raw.fetchval(
         "select extract(epoch from now() - pg_postmaster_start_time())::float8"
     )
-    policy = crew.policy_of(another.services, restart_grace=began + 60)
+    policy = crew.policy_of(another.services, return_within=began + 60)
     recovery = Recovery(another.services.definitions, policy)
     began = time.monotonic()
 

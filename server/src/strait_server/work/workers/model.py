@@ -1,6 +1,6 @@
 """Nouns of workers."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from msgspec import Struct
@@ -13,8 +13,9 @@ class Policy(Struct, frozen=True, kw_only=True):
 
     `worth` is a point of priority in microseconds of waiting. `partitions` are
     the projects it serves, in turns, each as often as it stands there; none
-    means all. With `adaptive_bounds` the concurrency follows the load. Nobody is
-    declared dead in the `restart_grace` after PostgreSQL started.
+    means all. With `adaptive_bounds` the concurrency follows the load. When
+    PostgreSQL has started over, a worker that lives is back after `return_within`
+    of its being up: that is an attempt to connect that hangs, a pause and another.
     """
 
     concurrency: int = 100
@@ -28,7 +29,14 @@ class Policy(Struct, frozen=True, kw_only=True):
     heartbeat_every: timedelta = timedelta(seconds=5)
     stale_after: timedelta = timedelta(seconds=15)
     drain_for: timedelta = timedelta(seconds=30)
-    restart_grace: timedelta = timedelta(seconds=10)
+    return_within: timedelta = timedelta(seconds=6)
+
+
+class Absent(Struct, frozen=True):
+    """A worker that seems to be gone. Once it gave a sign of life it is another one."""
+
+    id: UUID
+    alive_until: datetime
 
 
 class Lost(Struct, frozen=True):

@@ -26,7 +26,7 @@ where id = :id
 -- Workers whose lock nobody holds, or that stopped extending their lease. The
 -- locks taken to find out are shared, so that two who look do not hide a worker
 -- from each other, and are given back with the statement's transaction.
-select id
+select id, alive_until
 from workers
 where pg_try_advisory_xact_lock_shared(lock_id)
    or alive_until < now()
@@ -41,10 +41,10 @@ where id = :worker_id
   and (pg_try_advisory_xact_lock_shared(lock_id) or alive_until < now())
 for update skip locked;
 
--- name: lately_started
--- Whether PostgreSQL started less than :seconds ago, or started over because one of
--- its processes died. Who may not see its processes sees the first start only.
-select greatest(pg_postmaster_start_time(), max(backend_start)) > now() - make_interval(secs => :seconds::float8)
+-- name: uptime
+-- The seconds since PostgreSQL started, or started over because one of its processes
+-- died. Who may not see its processes sees the first start only.
+select extract(epoch from now() - greatest(pg_postmaster_start_time(), max(backend_start)))::float8
 from pg_stat_activity
 where backend_type = 'checkpointer';
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from strait_server.base.db.connection import Connection
 from strait_server.base.db.queries import load_queries
-from strait_server.work.workers.model import Depth, JobDepth, Lost
+from strait_server.work.workers.model import Absent, Depth, JobDepth, Lost
 
 SQL: Final = load_queries(__name__)
 
@@ -47,9 +47,9 @@ async def deregister(db: Connection, worker_id: UUID) -> int:
     return await db.execute(SQL["deregister"], id=worker_id)
 
 
-async def absent(db: Connection) -> list[UUID]:
+async def absent(db: Connection) -> list[Absent]:
     """Workers that seem to be gone."""
-    return await db.rows(UUID, SQL["absent"])
+    return await db.rows(Absent, SQL["absent"])
 
 
 async def take(db: Connection, worker_id: UUID) -> bool:
@@ -57,8 +57,9 @@ async def take(db: Connection, worker_id: UUID) -> bool:
     return await db.row(UUID, SQL["take"], worker_id=worker_id) is not None
 
 
-async def lately_started(db: Connection, *, seconds: float) -> bool:
-    return bool(await db.row(bool, SQL["lately_started"], seconds=seconds))
+async def uptime(db: Connection) -> float:
+    """For how many seconds PostgreSQL has been up."""
+    return await db.row(float, SQL["uptime"]) or 0.0
 
 
 async def lost(db: Connection, worker_id: UUID) -> list[Lost]:

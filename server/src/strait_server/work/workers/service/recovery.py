@@ -2,9 +2,13 @@
 
 A worker is gone when its session lock is free at two looks a second apart, or
 when it has not extended its lease for `stale_after`. Both looks must be made in
-one session: whatever ended ours may have ended theirs. Runs it had not sent go
-back to the queue as they were; runs that were being executed are tried again
-if attempts are left, and `crashed` otherwise.
+one session: whatever ended ours may have ended theirs. When PostgreSQL itself
+has started lately, every lock was lost with it, and a worker is given the time
+it needs to come back (`return_within`) while PostgreSQL is up, in however many
+pieces: a server that crashes again and again holds nobody up for ever. A worker
+that comes back extends its lease, and whatever was counted against it is void.
+Runs it had not sent go back to the queue as they were; runs that were being
+executed are tried again if attempts are left, and `crashed` otherwise.
 """
 
 from datetime import timedelta
@@ -20,10 +24,10 @@ from strait_server.work.jobs.service.definitions import Definition, Definitions
 from strait_server.work.queue import service as queue
 from strait_server.work.queue.model import Finished, Returned, Status
 from strait_server.work.workers import store
-from strait_server.work.workers.model import Lost, Policy
+from strait_server.work.workers.model import Absent, Lost, Policy
+from strait_server.work.workers.rules.absence import Away, after_look, is_gone
 
 LOOK_EVERY: Final = timedelta(seconds=0.6)
-_SURE_AFTER: Final = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -33,27 +37,40 @@ class Recovery:
     def __init__(self, definitions: Definitions, policy: Policy) -> None:
         self._definitions = definitions
         self._policy = policy
-        self._suspected: dict[UUID, float] = {}
+        self._away: dict[Absent, Away] = {}
         self._session: object = None
+        self._looked_at = 0.0
         self._orphans_at = 0.0
 
     async def step(self, db: Connection) -> int:
         """Rescue the runs of workers that are surely gone. Answers how many runs."""
-        if await store.lately_started(db, seconds=self._policy.restart_grace.total_seconds()):
-            return 0  # every lock was lost with the server: let the workers come back first
-        now = monotonic()
-        if db.raw is not self._session:
-            self._session, self._suspected = db.raw, {}
-        absent = await store.absent(db)
-        self._suspected = {one: self._suspected.get(one, now) for one in absent}
         rescued = 0
-        for worker_id, since in self._suspected.items():
-            if now - since >= _SURE_AFTER:
-                rescued += await self._rescue(db, worker_id)
-        if now >= self._orphans_at:
+        for worker_id in await self._gone(db):
+            rescued += await self._rescue(db, worker_id)
+        if monotonic() >= self._orphans_at:
             rescued += await self._rescue_orphans(db)
-            self._orphans_at = now + self._policy.stale_after.total_seconds()
+            self._orphans_at = monotonic() + self._policy.stale_after.total_seconds() / 3
         return rescued
+
+    async def _gone(self, db: Connection) -> list[UUID]:
+        """Look who is away, and tell who has been for too long."""
+        uptime = await store.uptime(db)
+        absent = await store.absent(db)
+        now = monotonic()
+        self._away = after_look(
+            self._away,
+            absent,
+            passed=now - self._looked_at,
+            uptime=uptime,
+            same_session=db.raw is self._session,
+        )
+        self._session, self._looked_at = db.raw, now
+        return_within = self._policy.return_within.total_seconds()
+        return [
+            one.id
+            for one, away in self._away.items()
+            if is_gone(away, uptime=uptime, return_within=return_within)
+        ]
 
     async def _rescue(self, db: Connection, worker_id: UUID) -> int:
         async with db.transaction():
@@ -65,8 +82,11 @@ class Recovery:
         return rescued
 
     async def _rescue_orphans(self, db: Connection) -> int:
-        """Rescue what was claimed for workers after they had been removed."""
-        seconds = self._policy.stale_after.total_seconds()
+        """Rescue what was claimed for workers after they had been removed.
+
+        They are looked for so often that none waits longer than `stale_after`.
+        """
+        seconds = self._policy.stale_after.total_seconds() * 2 / 3
         rescued = 0
         for worker_id in await store.orphans(db, seconds=seconds):
             async with db.transaction():
