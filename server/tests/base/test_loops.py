@@ -243,6 +243,27 @@ async def test_whoever_loses_the_connection_loses_the_lead(db, database):
     assert ("leader", False) in account.told
 
 
+async def test_whoever_led_leads_again_after_everybody_was_cut_off(db, database):
+    """As by a restart of PostgreSQL. What a leader has seen of the others is in its memory."""
+    chores = [Chore() for _ in range(3)]
+    every = timedelta(seconds=0.6)
+
+    async with (
+        running(database, Loop(name="chore", step=chores[0].step, every=every)),
+        running(database, Loop(name="chore", step=chores[1].step, every=every)),
+        running(database, Loop(name="chore", step=chores[2].step, every=every)),
+    ):
+        for _ in range(4):
+            await until(lambda: _is_led(db, len(chores)))
+            await db.raw.execute(
+                "select pg_terminate_backend(pid, 1000) from pg_stat_activity "
+                "where datname = current_database() and pid <> pg_backend_pid()"
+            )
+        await until(lambda: _is_led(db, len(chores)))
+
+    assert sum(chore.calls > 0 for chore in chores) == 1
+
+
 async def test_whoever_loses_the_lead_forgets_what_a_leader_knows(db, database):
     """What it measured is not true any more, and another tells it now."""
     chore, known = Chore(), []
@@ -304,6 +325,15 @@ async def test_a_runner_can_be_stopped_while_the_database_is_away():
 
 async def _is(fact):
     return fact
+
+
+async def _is_led(db, count):
+    """So many are connected, and one of them leads."""
+    connected = await db.raw.fetchval(
+        "select count(*) from pg_stat_activity "
+        "where datname = current_database() and pid <> pg_backend_pid()"
+    )
+    return connected == count and len(await locks(db)) == 1
 
 
 async def _no_locks(db):
