@@ -100,7 +100,7 @@ class OneConnection(Database):
         self._raw = raw
         self._turn = asyncio.Lock()
 
-    async def dedicated(self, settings=None):
+    async def dedicated(self, settings=None, *, patience=None):
         return self._raw
 
     @asynccontextmanager

@@ -6,8 +6,7 @@ import crew
 import world
 from endpoint import when
 
-from strait_server.work.queue import service as queue
-from strait_server.work.queue.model import Appetite, Status
+from strait_server.work.queue.model import Status
 from strait_server.work.workers.service import load
 
 FAR_BETWEEN = {"poller_interval": "10m"}
@@ -184,59 +183,3 @@ async def test_only_what_it_may_claim_makes_a_worker_grow(db, hire, endpoint):
     await load.adapt(db, hired.worker, hired.worker._policy)
 
     assert hired.worker.pace.limit == before
-
-
-async def test_a_claim_whose_answer_was_lost_is_taken_back(db, hire):
-    """The runs are leased to a living worker that does not know of them, and nobody else would."""
-    hired = await hire(worker_partitions="proj_others")
-    job = await world.a_job(db, max_concurrency=10)
-    runs = await world.queued(db, job, 3)
-    appetite = Appetite(size=5, project_id=None)
-    await queue.claim(db, hired.worker_id, appetite, floors=[0] * 11, worth=world.WORTH)
-    await db.raw.execute("update leases set claimed_at = now() - interval '1 minute'")
-
-    await hired.worker._take_back_strays()
-    await hired.crew.recorder.drain()
-
-    assert await world.statuses(db) == {Status.QUEUED: 3}
-    assert await world.count(db, "leases") == 0
-    claimed = await world.claim(db, 5)
-    assert {(run.id, run.attempt) for run in claimed} == {(run.id, 1) for run in runs}
-
-
-async def test_a_worker_looks_for_strays_by_itself(db, hire, endpoint):
-    """Soon after a claim that failed, and now and then."""
-    hired = await hire(poller_interval="100ms", heartbeat_interval="100ms", stale_threshold="300ms")
-    job = await world.a_job(db, endpoint_url=endpoint.url())
-    [run] = await world.queued(db, job, 1)
-    await crew.ended(db, run.id)
-
-    await db.raw.execute(
-        "insert into leases (worker_id, run_ids, claimed_at) "
-        "values ($1, $2, now() - interval '1 minute')",
-        hired.worker_id,
-        [run.id],
-    )
-
-    async def taken_back():
-        return await world.count(db, "leases") == 0
-
-    await crew.eventually(taken_back)
-
-
-async def test_what_is_in_hand_is_not_taken_for_a_stray(db, hire, endpoint):
-    answered = asyncio.Event()
-    endpoint.on("/work", when(answered))
-    hired = await hire()
-    job = await world.a_job(db, endpoint_url=endpoint.url())
-    await world.queued(db, job, 5)
-    await endpoint.heard(5)
-    await db.raw.execute("update leases set claimed_at = now() - interval '1 hour'")
-
-    await hired.worker._take_back_strays()
-    await hired.crew.recorder.drain()
-    answered.set()
-    await crew.all_final(db)
-
-    assert len(endpoint.requests) == 5
-    assert await world.statuses(db) == {Status.COMPLETED: 5}

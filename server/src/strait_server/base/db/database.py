@@ -1,11 +1,13 @@
 """The way to the database: a pool for requests, lines of one's own for the hot path.
 
-A `Line` is a dedicated connection that comes back by itself after an outage.
+A `Line` is a dedicated connection that comes back by itself after an outage,
+and is replaced when it answers no more.
 Hot statements run on lines with pinned plans: every access path they need is
 an index, and a plan made while the tables were empty must not stay for good.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -25,6 +27,7 @@ PINNED_PLANS: Final[Mapping[str, str]] = {
 }
 _CONNECT_SECONDS: Final = 5
 _ACQUIRE_SECONDS: Final = 2.0
+_MOST_DOUBLINGS: Final = 8
 
 
 class Database:
@@ -54,18 +57,22 @@ class Database:
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
 
-    async def dedicated(self, settings: Mapping[str, str] | None = None) -> asyncpg.Connection:
+    async def dedicated(
+        self, settings: Mapping[str, str] | None = None, *, patience: float | None = None
+    ) -> asyncpg.Connection:
         """Open a connection that belongs to the caller, who closes it.
 
-        Not to be let in is an outage as well, whatever PostgreSQL's reason: a
-        ConnectionError, if it is none of its own.
+        A statement that is not answered within `patience` raises TimeoutError, at
+        the latest when PostgreSQL itself would have ended it. Not to be let in is
+        an outage as well, whatever PostgreSQL's reason: a ConnectionError, if it
+        is none of its own.
         """
         try:
             raw = await asyncpg.connect(
                 self.dsn,
                 server_settings={**self._settings, **(settings or {})},
                 timeout=_CONNECT_SECONDS,
-                command_timeout=self._command_seconds,
+                command_timeout=min(patience or math.inf, self._command_seconds),
             )
         except asyncpg.PostgresError as error:
             raise ConnectionError(str(error)) from error
@@ -129,11 +136,25 @@ class Database:
 
 
 class Line:
-    """A dedicated connection that is opened on first use and again after it broke."""
+    """A dedicated connection that is opened on first use and again after it broke.
 
-    def __init__(self, database: Database, settings: Mapping[str, str] | None = None) -> None:
+    One that does not answer within `patience` (seconds) is thrown away: somebody
+    between here and PostgreSQL may be swallowing the answers, and what the
+    statement did is not known. The next one is given twice as long, until a
+    statement succeeds, so that what is only slow comes to its end.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Mapping[str, str] | None = None,
+        *,
+        patience: float | None = None,
+    ) -> None:
         self._database = database
         self._settings = settings
+        self._patience = patience
+        self._doublings = 0
         self._raw: asyncpg.Connection | None = None
         self._lock = asyncio.Lock()
 
@@ -142,8 +163,15 @@ class Line:
         """Lend the line to one user at a time. OSError and friends when it is down."""
         async with self._lock:
             if self._raw is None or self._raw.is_closed():
-                self._raw = await self._database.dedicated(self._settings)
-            yield Connection(self._raw)
+                patience = self._patience and self._patience * 2**self._doublings
+                self._raw = await self._database.dedicated(self._settings, patience=patience)
+            try:
+                yield Connection(self._raw)
+            except TimeoutError:
+                self._raw.terminate()
+                self._doublings = min(self._doublings + 1, _MOST_DOUBLINGS)
+                raise
+            self._doublings = 0
 
     async def close(self) -> None:
         raw, self._raw = self._raw, None

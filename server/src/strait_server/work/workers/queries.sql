@@ -59,15 +59,14 @@ limit 1000;
 
 -- name: strays
 -- Runs under leases that the worker does not know of: the claim was committed, and
--- its answer was lost. One that was made a moment ago may still be on its way.
--- Whole leases, four at most, because a lease ends with the last of its runs.
+-- its answer was lost. Whole leases, four at most, because a lease ends with the
+-- last of its runs.
 select runs.id, runs.job_id, runs.attempt, leases.id as lease_id, runs.status, runs.gated, runs.concurrency_key
 from (
     select id, run_ids
     from leases
     where worker_id = :worker_id
       and id <> all(:known::bigint[])
-      and claimed_at < now() - interval '5 seconds'
     order by id
     limit 4
 ) as leases

@@ -18,6 +18,7 @@ from strait_server.work.workers import store
 from strait_server.work.workers.model import Policy
 
 _RETRY_SECONDS: Final = 0.5
+_LEAST_PATIENCE: Final = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -71,7 +72,9 @@ class Presence:
 
     async def _be_present(self) -> None:
         """Until the connection is lost."""
-        raw = await self._database.dedicated()
+        # A beat that is not answered leaves a third of the lease for another connection.
+        patience = self._policy.stale_after.total_seconds() / 3
+        raw = await self._database.dedicated(patience=max(patience, _LEAST_PATIENCE))
         lost = asyncio.Event()
 
         def notice(_: object) -> None:
@@ -100,6 +103,7 @@ class Presence:
             if alive or self._gone:
                 self._vouched_until = vouched_until
                 return locked
+            self._vouched_until = 0.0
             self._renamed()
         worker_id = ids.new_id()
         await store.lock(db, _lock_id(worker_id))

@@ -75,6 +75,7 @@ class Worker:
         self._place_freed = asyncio.Event()
         self._stopping = asyncio.Event()
         self._look_at = monotonic()
+        self._look_pause = policy.stale_after.total_seconds()
         self._recorder.tell(self._place_freed.set)
         self._metrics.running.follow(lambda: self._busy)
         self._metrics.waiting.follow(lambda: self._busy - self._sending)
@@ -118,8 +119,8 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - whatever it was, others will be claimed
                 if not is_outage(error):
                     _log.exception("claim failed")
-                # It may have been committed all the same.
-                self._look_at = min(self._look_at, monotonic() + _OUTAGE_PAUSE)
+                # It may have been committed all the same, or be so in a while.
+                self._look_at, self._look_pause = monotonic(), _OUTAGE_PAUSE
                 await asyncio.sleep(_OUTAGE_PAUSE)
         await self._drain()
 
@@ -133,7 +134,7 @@ class Worker:
         # be written is bounded, too.
         free = min(limit - self._busy, _MOST_UNWRITTEN * limit - self._unfinished)
         if free <= 0 or self._claimer.is_short_of_memory():
-            await self._wait_for_a_place(self._policy.poll_every.total_seconds())
+            await self._wait_for_a_place(self._longest_wait())
             return
         size = self._claimer.size(free, limit)
         if size == 0:
@@ -164,8 +165,13 @@ class Worker:
         lane.add_done_callback(self._lanes.discard)
 
     async def _take_back_strays(self) -> None:
-        """Return runs that were claimed for us and never arrived; nobody else would."""
-        self._look_at = monotonic() + self._policy.stale_after.total_seconds()
+        """Return runs that were claimed for us and never arrived; nobody else would.
+
+        Nothing is being claimed meanwhile: a lease that is not known went astray. A
+        claim that was given up may be committed later, so looks are close at first.
+        """
+        self._look_at = monotonic() + self._look_pause
+        self._look_pause = min(2 * self._look_pause, self._policy.stale_after.total_seconds())
         strays = await self._claimer.strays(self._recorder.leases)
         if not strays:
             return
@@ -249,6 +255,10 @@ class Worker:
             snoozes=0 if succeeded else notes_of(run).snooze_count,
         )
 
+    def _longest_wait(self) -> float:
+        """How long nothing need be done, in seconds."""
+        return min(self._policy.poll_every.total_seconds(), max(0.0, self._look_at - monotonic()))
+
     async def _wait_for_a_place(self, seconds: float) -> bool:
         """Wait for so long. Whether there is one more."""
         self._place_freed.clear()
@@ -261,7 +271,7 @@ class Worker:
     async def _wait_for_work(self) -> None:
         """Until told that there may be some, and no more often than every two milliseconds."""
         try:
-            async with asyncio.timeout(self._policy.poll_every.total_seconds()):
+            async with asyncio.timeout(self._longest_wait()):
                 await self._wake.wait()
         except TimeoutError:
             return
