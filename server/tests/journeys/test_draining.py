@@ -1,5 +1,6 @@
-"""A worker is told to stop (behaviour 14.5, D18, D19, T119)."""
+"""A worker or the API is told to stop (behaviour 14.5, D18, D19, T119)."""
 
+import asyncio
 import signal
 
 from journeys.endpoint import works_for
@@ -74,3 +75,32 @@ async def test_a_second_signal_ends_the_process_at_once(settled):
     await settled.start_worker()
     await settled.at_rest()
     assert [call.attempt for call in settled.endpoint.calls_to("hurry")] == [1, 2]
+
+
+async def test_an_api_answers_what_it_was_asked_before_it_ends(stage):
+    """Twenty triggers wait for a lock when the signal comes; each of them is kept."""
+    await stage.job("asked")
+    async with stage.postgres.connection() as raw, raw.transaction():
+        await raw.execute("lock table queue in access exclusive mode")
+        asked = [asyncio.create_task(stage.post("/v1/jobs/asked/trigger", {})) for _ in range(20)]
+        await eventually(lambda: a_trigger_waits(stage), within=5)
+
+        stage.api.signal(signal.SIGTERM)
+        await eventually(lambda: stage.api.has_said("stopping"), within=5)
+
+    answers = await asyncio.gather(*asked)
+    ended = await stage.api.ended(within=10)
+    await stage.start_api()
+    assert ended == 0
+    assert [answer.status_code for answer in answers] == [201] * 20
+    await stage.start_worker()
+    await stage.at_rest()
+    assert sorted(str(run["id"]) for run in await stage.runs("asked")) == sorted(
+        answer.json()["id"] for answer in answers
+    )
+
+
+async def a_trigger_waits(stage):
+    return await stage.rows(
+        "select pid from pg_stat_activity where wait_event_type = 'Lock' and datname is not null"
+    )

@@ -29,6 +29,7 @@ _GRACE_SECONDS: Final = 10
 _KEEP_ALIVE_SECONDS: Final = 75
 _HEAD_SECONDS: Final = 10.0
 _MOST_HEAD_BYTES: Final = 65_536
+_LINGER_SECONDS: Final = 0.5
 
 
 class CorkedTransport(asyncio.Transport):
@@ -92,6 +93,7 @@ class CorkedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._head_size = 0
         self._head_timer: asyncio.TimerHandle | None = None
+        self._ending = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(CorkedTransport(transport, self.loop))
@@ -127,6 +129,26 @@ class CorkedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._stop_head_timer()
         super().on_headers_complete()
+        if self._ending:
+            self._last_answer()
+
+    def shutdown(self) -> None:
+        """Take no request after the one that is being answered, or that comes at this moment.
+
+        To hang up at once would reset a request that is on its way.
+        """
+        self._ending = True
+        if self._is_answering:
+            self._last_answer()
+        else:
+            self.loop.call_later(_LINGER_SECONDS, self._leave)
+
+    def _last_answer(self) -> None:
+        self.cycle.keep_alive = False
+
+    def _leave(self) -> None:
+        if not (self._is_answering or self.transport.is_closing()):
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - we have words of our own
         if self._in_head and self._head_size > _MOST_HEAD_BYTES:
