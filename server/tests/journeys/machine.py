@@ -160,6 +160,10 @@ class Program:
         await eventually(lambda: not self.alive, within=within, what=f"the end of {self.name}")
         return self._process.returncode
 
+    def children(self) -> list[psutil.Process]:
+        """Find the processes that it supervises."""
+        return psutil.Process(self.pid).children()
+
     def ports(self) -> set[int]:
         """Find the ports that it calls others from."""
         with suppress(psutil.NoSuchProcess):

@@ -68,8 +68,8 @@ class Stage:
         self._jobs: set[str] = set()
         self.credentials: dict[str, str] = {}
 
-    async def start_api(self, *command: str) -> Program:
-        self.api = self._start("api", *command, PORT=str(self.port))
+    async def start_api(self, *command: str, mode: str = "api") -> Program:
+        self.api = self._start(mode, *command, PORT=str(self.port))
         await eventually(self._answers, within=READY, what="that the API answers")
         return self.api
 
@@ -178,6 +178,8 @@ class Stage:
     def close(self) -> None:
         for program in self.programs:
             if program.alive:
+                for child in program.children():
+                    child.kill()
                 program.kill()
 
     def _start(self, mode: str, *command: str, **environ: str) -> Program:

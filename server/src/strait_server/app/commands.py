@@ -101,14 +101,15 @@ def _serve(
     processes: int,
     prepared: Callable[[Settings], None] | None = None,
 ) -> int:
-    shared = processes > 1 or bool(environ.get(SHARED_PORT))
+    supervisor = int(environ.get(SHARED_PORT) or 0) or None
+    shared = processes > 1 or supervisor is not None
     with _database(environ) as settings, everything.holding(settings, shared=shared) as listening:
         uvloop.run(_prepare_schema(settings))
         if prepared is not None:
             prepared(settings)
         if processes > 1:
             return _many(settings, environ, processes)
-        return uvloop.run(everything.run(settings, listening))
+        return uvloop.run(everything.run(settings, listening, supervisor=supervisor))
 
 
 def _many(settings: Settings, environ: Mapping[str, str], count: int) -> int:

@@ -2,7 +2,8 @@
 
 The first SIGINT or SIGTERM drains: the API takes no new connections, the
 worker claims nothing more and finishes what it has sent, and what is known is
-written. A second one ends the process at once.
+written. A second one ends the process at once. A child drains as well when its
+supervisor has died: nobody could end it, and it would share its successor's port.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ import socket
 import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 
@@ -27,11 +28,17 @@ from strait_server.base.errors import Invalid
 from strait_server.base.settings import Mode, Settings
 
 _GENERATIONS: Final = (50_000, 20, 50)
+_LOOK_SECONDS: Final = 1.0
 _log = structlog.get_logger(__name__)
 
 
-async def run(settings: Settings, listening: socket.socket | None) -> int:
-    """Be a process until told to stop, with a socket one of the API. Answers the exit code."""
+async def run(
+    settings: Settings, listening: socket.socket | None, *, supervisor: int | None = None
+) -> int:
+    """Be a process until told to stop, with a socket one of the API. Answers the exit code.
+
+    A child is given the process id of its `supervisor`.
+    """
     stop = asyncio.Event()
     with _signals(stop):
         async with AsyncExitStack() as stack:
@@ -43,23 +50,32 @@ async def run(settings: Settings, listening: socket.socket | None) -> int:
                 await stack.enter_async_context(answering(services, listening))
             _settle_down()
             _log.info("ready", mode=str(settings.mode), pid=os.getpid())
-            reason = await _until_stopped(stop, services.broken)
+            reason = await _until_stopped(stop, services.broken, supervisor)
             services.metrics.shutdowns.add(1, reason)
             _log.info("stopping", reason=reason)
     _log.info("stopped")
     return 0 if reason == "signal" else 1
 
 
-async def _until_stopped(stop: asyncio.Event, broken: asyncio.Event) -> str:
+async def _until_stopped(stop: asyncio.Event, broken: asyncio.Event, supervisor: int | None) -> str:
     """Wait for a signal, or for the end of something the process cannot be without."""
     waits = {
         asyncio.create_task(stop.wait()): "signal",
         asyncio.create_task(broken.wait()): "broken",
     }
+    if supervisor is not None:
+        waits[asyncio.create_task(_orphaned_by(supervisor))] = "orphaned"
     done, waiting = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()
     return waits[done.pop()]
+
+
+async def _orphaned_by(supervisor: int) -> Literal[True]:
+    """Wait until the process that started us is not there any more."""
+    while os.getppid() == supervisor:  # noqa: ASYNC110 - nobody tells us
+        await asyncio.sleep(_LOOK_SECONDS)
+    return True
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Several processes on one machine, and threads that look after things."""
 
+import os
 import signal
 import subprocess
 import threading
@@ -11,7 +12,7 @@ from typing import Final
 import structlog
 
 SHARED_PORT: Final = "STRAIT_SHARED_PORT"
-"""The variable that tells a child that its siblings listen where it does."""
+"""The variable that tells a child whose it is, and that its siblings listen where it does."""
 _LOOK_SECONDS: Final = 0.2
 _RESTART_SECONDS: Final = 1.0
 _ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -45,8 +46,9 @@ def supervise(
     """Run `count` processes of the command until a signal, and start again those that die.
 
     A signal is passed on to all of them, as SIGTERM. The answer is 0 when all ended cleanly.
+    Children that share a port are told our process id, so that they do not outlive us.
     """
-    children = Children(command, {**environ, SHARED_PORT: "1" if shares_port else ""})
+    children = Children(command, {**environ, SHARED_PORT: str(os.getpid()) if shares_port else ""})
     for number in _ENDS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's wish
             signal.signal(number, children.hear)
