@@ -70,6 +70,8 @@ async def test_a_claim_that_is_committed_after_it_was_given_up_is_taken_back(
     """PostgreSQL does not hear that nobody waits any more: the claim goes on waiting for a lock."""
     await hire(max_dequeue_batch_size=1, poller_interval="100ms")
     job = await world.a_job(db, endpoint_url=endpoint.url())
+    [first] = await world.queued(db, job, 1)
+    await crew.ended(db, first.id)  # the claim is prepared: it will wait with all it needs
     jailer = Connection(await database.dedicated())
     async with jailer.transaction():
         await jailer.raw.execute("lock table queue in access exclusive mode")
@@ -77,11 +79,11 @@ async def test_a_claim_that_is_committed_after_it_was_given_up_is_taken_back(
         await crew.eventually(lambda: two_claims_wait(db), within=GIVEN_UP)
     await jailer.raw.close()
 
-    assert await crew.all_final(db) == {Status.COMPLETED: 2}
+    assert await crew.all_final(db) == {Status.COMPLETED: 3}
 
     claims = [(await crew.moves(db, run.id)).count(Status.DEQUEUED) for run in runs]
     assert sorted(claims) == [1, 2]
-    assert endpoint.attempts() == {str(run.id): [1] for run in runs}
+    assert endpoint.attempts() == {str(run.id): [1] for run in (first, *runs)}
 
 
 async def two_claims_wait(db):
