@@ -22,6 +22,7 @@ async def test_a_claim_whose_answer_was_lost_is_taken_back(db, hire):
     await queue.claim(db, hired.worker_id, appetite, floors=[0] * 11, worth=world.WORTH)
 
     await hired.worker._take_back_strays()
+    await hired.crew.recorder.drain()
 
     assert await world.statuses(db) == {Status.QUEUED: 3}
     assert await world.count(db, "leases") == 0
@@ -57,6 +58,7 @@ async def test_what_is_in_hand_is_not_taken_for_a_stray(db, hire, endpoint):
     await endpoint.heard(5)
 
     await hired.worker._take_back_strays()
+    await hired.crew.recorder.drain()
     answered.set()
     await crew.all_final(db)
 
