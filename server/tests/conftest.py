@@ -35,6 +35,7 @@ from strait_server.base.settings import Settings
 
 TEMPLATE = "strait_template"
 SHARED = "strait_shared"
+SCOPE = "select set_config('role', $1, false), set_config('app.current_project_id', $2, false)"
 FAST = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -46,6 +47,7 @@ FAST = {
 
 IN_BACKGROUND = ContextVar("in_background", default=False)
 HAS_CONNECTION = ContextVar("has_connection", default=False)
+IN_SCOPE = ContextVar("in_scope", default=None)
 
 
 class Cluster:
@@ -92,7 +94,8 @@ class OneConnection(Database):
     Who has it may ask again. What the process does by itself waits for ever:
     at that moment the test may be using the connection. What a request does
     outside of a transaction is kept, as a commit would keep it, and what fails
-    in PostgreSQL is undone, as PostgreSQL would undo it.
+    in PostgreSQL is undone, as PostgreSQL would undo it. Whoever is lent it
+    stands in the scope he asked for, and the test in that of the owner.
     """
 
     def __init__(self, dsn, raw):
@@ -104,22 +107,45 @@ class OneConnection(Database):
         return self._raw
 
     @asynccontextmanager
-    async def connection(self):
+    async def connection(self, project_id=None):
         if IN_BACKGROUND.get():
             await asyncio.Event().wait()
         if HAS_CONNECTION.get():
-            yield Savepoint(self._raw)
+            async with _in_scope(self._raw, project_id):
+                yield Savepoint(self._raw)
             return
         async with self._turn:
             HAS_CONNECTION.set(True)
             try:
-                async with _kept_but_for_failures(self._raw):
+                async with _kept_but_for_failures(self._raw), _in_scope(self._raw, project_id):
                     yield Savepoint(self._raw)
             finally:
                 HAS_CONNECTION.set(False)
 
     async def close(self):
         """Leave the connection to the tests."""
+
+
+@asynccontextmanager
+async def _in_scope(raw, project_id):
+    """Be in a scope for a while. When PostgreSQL has refused something, the savepoint ends it."""
+    before = IN_SCOPE.get()
+    await _enter(raw, project_id)
+    try:
+        yield
+    except BaseException as error:
+        if _comes_from_postgres(error):
+            IN_SCOPE.set(before)
+        else:
+            await _enter(raw, before)
+        raise
+    await _enter(raw, before)
+
+
+async def _enter(raw, project_id):
+    if project_id != IN_SCOPE.get():
+        await raw.fetch(SCOPE, "none" if project_id is None else "strait_tenant", project_id or "")
+        IN_SCOPE.set(project_id)
 
 
 @asynccontextmanager

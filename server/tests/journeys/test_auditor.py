@@ -35,14 +35,17 @@ CORRUPTIONS = {
     "a run in nobody's hands has no lease": ["update runs set lease_id = 1 where id = :waiting"],
     "a lease belongs to a worker that is known": ["delete from workers"],
     "who holds a place at a gate is active, or waits at the next gate": [
-        "insert into slots (run_id, gate) values (:done, 'job:x')",
-        "delete from queue; insert into slots (run_id, gate) values (:waiting, 'job:x')",
-        "insert into slots (run_id, gate) values (:nobody, 'job:x')",
+        "insert into slots (run_id, gate, project_id) values (:done, 'job:x', 'any')",
+        (
+            "delete from queue; insert into slots (run_id, gate, project_id)"
+            " values (:waiting, 'job:x', 'any')"
+        ),
+        "insert into slots (run_id, gate, project_id) values (:nobody, 'job:x', 'any')",
     ],
     "no more runs are past a gate than it has places": [
         (
-            "update jobs set max_concurrency = 1; insert into slots (run_id, gate)"
-            " select id, 'job:x' from runs where status in ('queued', 'dequeued')"
+            "update jobs set max_concurrency = 1; insert into slots (run_id, gate, project_id)"
+            " select id, 'job:x', project_id from runs where status in ('queued', 'dequeued')"
         ),
     ],
     "every move is one of the table, and the last one is where the run stands": [

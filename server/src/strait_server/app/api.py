@@ -21,7 +21,7 @@ from strait_server.base.http.edge import Edge, Rules
 from strait_server.base.http.exchange import App, Holder, exchange_of
 from strait_server.base.http.faces import CONTEXT
 from strait_server.base.http.framework import Blank, JSONRequest, refuse
-from strait_server.base.http.guards import LIMITS
+from strait_server.base.http.guards import LIMITS, scope_of
 from strait_server.base.http.headers import Cors
 from strait_server.base.http.limits import AddressLimits, Limiter, Rate
 from strait_server.base.http.openapi import describe
@@ -104,10 +104,11 @@ def _dependencies(services: Services | None) -> dict[str, Provide]:
     The document needs the names only.
     """
 
-    async def lend_connection(actor: _Anybody) -> AsyncIterator[Connection]:
-        del actor  # asked for, so that the connection is taken last and for the shortest time
+    async def lend_connection(request: JSONRequest, actor: _Anybody) -> AsyncIterator[Connection]:
+        # It asks for the actor, and so is taken last and for the shortest time.
         if services is not None:
-            async with services.database.connection() as db:
+            project_id = scope_of(actor, request.route_handler)
+            async with services.database.connection(project_id) as db:
                 yield db
 
     def actor_of(request: JSONRequest) -> Holder | None:

@@ -19,6 +19,7 @@ from msgspec import Struct, structs
 
 from strait_server.app import everything, local_secrets, processes, starter
 from strait_server.app.processes import SHARED_PORT
+from strait_server.base.db import scope
 from strait_server.base.db.embedded import server as embedded
 from strait_server.base.db.migrations import runner
 from strait_server.base.db.migrations.files import load_migrations
@@ -186,6 +187,7 @@ async def _prepare_schema(settings: Settings) -> None:
             mode=settings.migration_mode,
             lock_seconds=settings.migration_lock_timeout.total_seconds(),
         )
+        await _see_to_the_wall(raw, may_write=settings.migration_mode is MigrationMode.AUTO)
     finally:
         await raw.close()
     if done.applied:
@@ -197,14 +199,35 @@ async def _prepare_schema(settings: Settings) -> None:
 async def _migrate(settings: Settings, *, check: bool) -> runner.Prepared:
     raw = await _connect(settings)
     try:
-        return await runner.prepare(
+        done = await runner.prepare(
             raw,
             load_migrations(),
             mode=MigrationMode.MANUAL if check else MigrationMode.AUTO,
             lock_seconds=settings.migration_lock_timeout.total_seconds(),
         )
+        await _see_to_the_wall(raw, may_write=not check)
     finally:
         await raw.close()
+    return done
+
+
+async def _see_to_the_wall(raw: asyncpg.Connection, *, may_write: bool) -> None:
+    """Complete the wall between projects, or warn that it is missing (ADR 0006).
+
+    Raises `Invalid` for a user from whom the policies hide every row.
+    """
+    wall = await (scope.complete(raw) if may_write else scope.standing(raw))
+    if wall.hidden_by:
+        raise Invalid(
+            f"DATABASE_URL: the user {wall.login} does not own the tables, and row-level security"
+            f" hides their rows; connect as {wall.hidden_by}, or"
+            f" `grant {wall.hidden_by} to {wall.login}`"
+        )
+    if wall.has_policies and not wall.is_whole:
+        _log.warning(
+            "requests are not held to their project by the database: run as a superuser"
+            f" `{wall.remedy}`, then `strait migrate`, and start again"
+        )
 
 
 async def _connect(settings: Settings) -> asyncpg.Connection:

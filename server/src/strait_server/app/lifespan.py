@@ -167,7 +167,10 @@ def _make(
             worth=worth,
         ),
         run_means=RunMeans(
-            definitions=definitions, worth=worth, default_ttl_secs=settings.default_run_ttl_secs
+            definitions=definitions,
+            lookups=lookups,
+            worth=worth,
+            default_ttl_secs=settings.default_run_ttl_secs,
         ),
         intake=Intake(triggers, tokens, limits),
         reports=Reports(

@@ -25,6 +25,8 @@ create table api_keys (
     constraint api_keys_rate_limit_window_secs_check CHECK (rate_limit_window_secs >= 0)
 );
 CREATE INDEX api_keys_by_project ON api_keys USING btree (project_id, created_at, id);
+alter table api_keys enable row level security;
+create policy of_project on api_keys using ((project_id = NULLIF(current_setting('app.current_project_id'::text, true), ''::text)));
 
 create table batch_operations (
     id uuid not null,
@@ -38,6 +40,8 @@ create table batch_operations (
     constraint batch_operations_pkey PRIMARY KEY (id)
 );
 CREATE INDEX batch_operations_by_project ON batch_operations USING btree (project_id, created_at, id);
+alter table batch_operations enable row level security;
+create policy of_project on batch_operations using ((project_id = NULLIF(current_setting('app.current_project_id'::text, true), ''::text)));
 
 create table blocked (
     run_id uuid not null,
@@ -55,6 +59,8 @@ create table blocked (
 CREATE INDEX blocked_by_job ON blocked USING btree (job_id);
 CREATE INDEX blocked_by_project ON blocked USING btree (project_id);
 CREATE INDEX blocked_in_order ON blocked USING btree (gate, rank);
+alter table blocked enable row level security;
+create policy of_project on blocked using ((project_id = NULLIF(current_setting('app.current_project_id'::text, true), ''::text)));
 
 create table endpoint_circuits (
     project_id text not null,
@@ -68,6 +74,8 @@ create table endpoint_circuits (
     constraint endpoint_circuits_pkey PRIMARY KEY (project_id, endpoint),
     constraint endpoint_circuits_state_check CHECK (state = ANY (ARRAY['closed'::text, 'open'::text, 'half_open'::text]))
 );
+alter table endpoint_circuits enable row level security;
+create policy of_project on endpoint_circuits using ((project_id = NULLIF(current_setting('app.current_project_id'::text, true), ''::text)));
 
 create table idempotency_keys (
     job_id uuid not null,
@@ -77,6 +85,14 @@ create table idempotency_keys (
     constraint idempotency_keys_pkey PRIMARY KEY (job_id, key)
 );
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys USING btree (created_at);
+alter table idempotency_keys enable row level security;
+create policy of_run_or_job on idempotency_keys using (((EXISTS ( SELECT
+   FROM runs
+  WHERE (runs.id = idempotency_keys.run_id))) OR (EXISTS ( SELECT
+   FROM jobs
+  WHERE (jobs.id = idempotency_keys.job_id))))) with check ((EXISTS ( SELECT
+   FROM jobs
+  WHERE (jobs.id = idempotency_keys.job_id))));
 
 create table job_durations (
     job_id uuid not null,
@@ -85,6 +101,10 @@ create table job_durations (
     runs bigint not null,
     constraint job_durations_pkey PRIMARY KEY (job_id, hour, bucket)
 );
+alter table job_durations enable row level security;
+create policy of_job on job_durations using ((EXISTS ( SELECT
+   FROM jobs
+  WHERE (jobs.id = job_durations.job_id))));
 
 create table jobs (
     id uuid not null,
@@ -147,6 +167,8 @@ create table jobs (
     constraint jobs_version_check CHECK (version >= 1)
 );
 CREATE INDEX jobs_by_project ON jobs USING btree (project_id, created_at, id);
+alter table jobs enable row level security;
+create policy of_project on jobs using ((project_id = NULLIF(current_setting('app.current_project_id'::text, true), ''::text)));
 
 create table leases (
     id bigint not null generated always as identity,
@@ -182,6 +204,8 @@ create table project_quotas (
     constraint project_quotas_rate_limit_requests_check CHECK (rate_limit_requests >= 0),
     constraint project_quotas_rate_limit_window_secs_check CHECK (rate_limit_window_secs >= 0)
 );
+alter table project_quotas enable row level security;
+create policy of_project on project_quotas using ((project_id = NULLIF(current_setting('app.current_project_id'::text, true), ''::text)));
 
 create table projects (
     id text not null,
@@ -197,6 +221,8 @@ create table projects (
     constraint projects_id_check CHECK (length(id) >= 1 AND length(id) <= 64),
     constraint projects_name_check CHECK (length(name) >= 2 AND length(name) <= 255)
 );
+alter table projects enable row level security;
+create policy of_project on projects using ((id = NULLIF(current_setting('app.current_project_id'::text, true), ''::text)));
 
 create table queue (
     ord bigint not null default ((EXTRACT(epoch FROM clock_timestamp()) * (1000000)::numeric))::bigint,
@@ -209,6 +235,8 @@ create table queue (
 ) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=20000, fillfactor=80);
 CREATE INDEX queue_by_project ON queue USING btree (project_id, run_id);
 CREATE INDEX queue_in_order ON queue USING btree (priority, ord);
+alter table queue enable row level security;
+create policy of_project on queue using ((project_id = NULLIF(current_setting('app.current_project_id'::text, true), ''::text)));
 
 create table rate_limit_buckets (
     scope text not null,
@@ -217,6 +245,10 @@ create table rate_limit_buckets (
     constraint rate_limit_buckets_pkey PRIMARY KEY (scope, leaves_at)
 );
 CREATE INDEX rate_limit_buckets_by_age ON rate_limit_buckets USING btree (leaves_at);
+alter table rate_limit_buckets enable row level security;
+create policy of_job on rate_limit_buckets using ((EXISTS ( SELECT
+   FROM jobs
+  WHERE (jobs.id = (SUBSTRING(rate_limit_buckets.scope FROM 5 FOR 36))::uuid))));
 
 create table run_events (
     id uuid not null,
@@ -230,6 +262,10 @@ create table run_events (
     constraint run_events_pkey PRIMARY KEY (id)
 ) partition by RANGE (id);
 CREATE INDEX run_events_by_run ON ONLY run_events USING btree (run_id, id);
+alter table run_events enable row level security;
+create policy of_run on run_events using ((EXISTS ( SELECT
+   FROM runs
+  WHERE (runs.id = run_events.run_id))));
 
 create table run_events_default partition of run_events default;
 
@@ -238,6 +274,17 @@ create table run_payloads (
     payload json not null,
     constraint run_payloads_pkey PRIMARY KEY (run_id)
 ) partition by RANGE (run_id);
+alter table run_payloads enable row level security;
+create policy changed_of_run on run_payloads for update using ((EXISTS ( SELECT
+   FROM runs
+  WHERE (runs.id = run_payloads.run_id))));
+create policy deleted_of_run on run_payloads for delete using ((EXISTS ( SELECT
+   FROM runs
+  WHERE (runs.id = run_payloads.run_id))));
+create policy of_new_run on run_payloads for insert with check (true);
+create policy read_of_run on run_payloads for select using ((EXISTS ( SELECT
+   FROM runs
+  WHERE (runs.id = run_payloads.run_id))));
 
 create table run_payloads_default partition of run_payloads default;
 
@@ -289,6 +336,8 @@ CREATE INDEX runs_by_batch ON ONLY runs USING btree (batch_id, id) WHERE batch_i
 CREATE INDEX runs_by_job ON ONLY runs USING btree (job_id, id);
 CREATE INDEX runs_by_parent ON ONLY runs USING btree (parent_run_id, id) WHERE parent_run_id IS NOT NULL;
 CREATE INDEX runs_by_project ON ONLY runs USING btree (project_id, id);
+alter table runs enable row level security;
+create policy of_project on runs using ((project_id = NULLIF(current_setting('app.current_project_id'::text, true), ''::text)));
 
 create table runs_default partition of runs default;
 
@@ -309,6 +358,8 @@ create table scheduled (
 CREATE INDEX scheduled_by_job ON scheduled USING btree (job_id);
 CREATE INDEX scheduled_by_project ON scheduled USING btree (project_id);
 CREATE INDEX scheduled_by_time ON scheduled USING btree (due_at);
+alter table scheduled enable row level security;
+create policy of_project on scheduled using ((project_id = NULLIF(current_setting('app.current_project_id'::text, true), ''::text)));
 
 create table secrets (
     id uuid not null,
@@ -327,14 +378,19 @@ create table secrets (
     constraint secrets_secret_key_check CHECK (secret_key ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text AND length(secret_key) <= 128)
 );
 CREATE UNIQUE INDEX secrets_by_name ON secrets USING btree (project_id, environment, COALESCE(job_id, '00000000-0000-0000-0000-000000000000'::uuid), secret_key);
+alter table secrets enable row level security;
+create policy of_project on secrets using ((project_id = NULLIF(current_setting('app.current_project_id'::text, true), ''::text)));
 
 create table slots (
     run_id uuid not null,
     gate text not null,
     since timestamp with time zone not null default now(),
+    project_id text not null,
     constraint slots_pkey PRIMARY KEY (run_id, gate)
 );
 CREATE INDEX slots_by_gate ON slots USING btree (gate);
+alter table slots enable row level security;
+create policy of_project on slots using ((project_id = NULLIF(current_setting('app.current_project_id'::text, true), ''::text)));
 
 create table unsuccessful_runs (
     run_id uuid not null,
@@ -346,6 +402,8 @@ create table unsuccessful_runs (
 );
 CREATE INDEX unsuccessful_runs_by_job ON unsuccessful_runs USING btree (job_id, status, run_id);
 CREATE INDEX unsuccessful_runs_by_project ON unsuccessful_runs USING btree (project_id, status, run_id);
+alter table unsuccessful_runs enable row level security;
+create policy of_project on unsuccessful_runs using ((project_id = NULLIF(current_setting('app.current_project_id'::text, true), ''::text)));
 
 create table workers (
     id uuid not null,
@@ -391,6 +449,47 @@ begin
         end loop;
     end loop;
     return created;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.grant_to_tenants()
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+begin
+    perform pg_advisory_xact_lock(hashtextextended('strait.tenants', 0));
+    if to_regrole('strait_tenant') is null then
+        begin
+            create role strait_tenant nologin;
+        exception when duplicate_object or unique_violation then
+            null;
+        end;
+    end if;
+    if not pg_has_role(
+        session_user, 'strait_tenant',
+        case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end)
+    then
+        begin
+            execute format('grant strait_tenant to %I', session_user);
+        exception when unique_violation then
+            null;
+        end;
+    end if;
+    if not has_schema_privilege('strait_tenant', current_schema(), 'usage') then
+        execute format('grant usage on schema %I to strait_tenant', current_schema());
+    end if;
+    grant select, update on projects to strait_tenant;
+    grant select, insert, update on project_quotas, api_keys to strait_tenant;
+    grant select, insert, update, delete on secrets, jobs to strait_tenant;
+    grant select, insert, update on runs, run_payloads to strait_tenant;
+    grant select on run_events, batch_operations, leases, workers to strait_tenant;
+    grant select, insert, delete on queue, slots, unsuccessful_runs to strait_tenant;
+    grant select, insert, update, delete on scheduled, blocked, idempotency_keys to strait_tenant;
+    grant select, insert, update on rate_limit_buckets to strait_tenant;
+    grant insert on outbox to strait_tenant;
+    return true;
+exception when insufficient_privilege then
+    return false;
 end
 $function$;
 

@@ -19,8 +19,8 @@ class Slow(Database):
         self.may_answer = asyncio.Event()
 
     @asynccontextmanager
-    async def connection(self):
-        async with super().connection() as db:
+    async def connection(self, project_id=None):
+        async with super().connection(project_id) as db:
             yield db
         self.has_read.set()
         await self.may_answer.wait()

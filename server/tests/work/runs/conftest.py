@@ -20,7 +20,11 @@ class Context(Struct):
 @pytest.fixture
 def means(api):
     """Give what a process has. Its definitions are those that the test sees."""
-    return Means(definitions=api.services.definitions, worth=world.WORTH)
+    return Means(
+        definitions=api.services.definitions,
+        lookups=api.services.database,
+        worth=world.WORTH,
+    )
 
 
 @pytest.fixture

@@ -14,7 +14,9 @@ from datetime import timedelta
 from typing import Final
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
+from strait_server.base.db import scope
 from strait_server.base.db.connection import Connection, prepare_types
 from strait_server.base.db.outage import FAILURES, is_outage
 from strait_server.base.errors import Unavailable
@@ -56,6 +58,7 @@ class Database:
         self._max = max_connections
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
+        self._has_scopes: bool | None = None
 
     async def dedicated(
         self, settings: Mapping[str, str] | None = None, *, patience: float | None = None
@@ -80,8 +83,12 @@ class Database:
         return raw
 
     @asynccontextmanager
-    async def connection(self) -> AsyncGenerator[Connection]:
-        """Lend a connection of the pool.
+    async def connection(self, project_id: str | None = None) -> AsyncGenerator[Connection]:
+        """Lend a connection of the pool, in the scope of a project; None: of the owner.
+
+        A scope stays as long as nobody asks for another: the same one again
+        costs nothing. Where scopes cannot be entered, which the start has
+        warned of, everybody is the owner.
 
         Raises `Unavailable` when PostgreSQL is away, or when every connection
         stayed busy for two seconds: better to say so than to queue up.
@@ -92,6 +99,7 @@ class Database:
         except FAILURES as error:
             raise Unavailable("the database does not answer") from error
         try:
+            await self._enter(raw, project_id)
             yield Connection(raw)
         except FAILURES as error:
             if is_outage(error):
@@ -115,6 +123,11 @@ class Database:
             return 0, 0, self._max
         return self._pool.get_size(), self._pool.get_idle_size(), self._max
 
+    async def _enter(self, raw: PoolConnectionProxy, project_id: str | None) -> None:
+        if project_id is not None and self._has_scopes is None:
+            self._has_scopes = (await scope.standing(raw)).is_whole
+        await raw.enter(project_id if self._has_scopes else None)
+
     async def _open_pool(self) -> asyncpg.Pool:
         async with self._opening:
             if self._pool is None:
@@ -126,7 +139,8 @@ class Database:
                         server_settings=self._settings,
                         timeout=_CONNECT_SECONDS,
                         command_timeout=self._command_seconds,
-                        init=prepare_types,
+                        init=_introduce,
+                        connection_class=scope.ScopedConnection,
                         reset=_nothing_to_reset,
                         max_inactive_connection_lifetime=300,
                     )
@@ -182,5 +196,10 @@ class Line:
                 raw.terminate()
 
 
+async def _introduce(raw: asyncpg.Connection) -> None:
+    await prepare_types(raw)
+    await scope.pin_names(raw)
+
+
 async def _nothing_to_reset(_: asyncpg.Connection) -> None:
-    """Spare a round trip per use: no statement of ours leaves anything behind."""
+    """Spare a round trip per use: nothing is left behind but the scope, which is known."""

@@ -71,5 +71,14 @@ def check_scope(actor: Holder | None, *scopes: str) -> None:
         raise Forbidden(f"insufficient permissions: requires {scopes[0]}")
 
 
+def scope_of(actor: Holder | None, handler: BaseRouteHandler) -> str | None:
+    """Tell in which project's scope a route works; None: in that of the owner."""
+    if actor is None or (actor.is_internal and "across_projects" in handler.opt):
+        return None
+    return actor.project_id
+
+
 PUBLIC: Final[Mapping[str, Any]] = {"credentials": Credentials.NONE}
 OPEN_TO_ALL: Final[Mapping[str, Any]] = {"credentials": Credentials.OPTIONAL}
+# Where our own services may name another project than the one they act in.
+ACROSS_PROJECTS: Final[Mapping[str, Any]] = {"across_projects": True}

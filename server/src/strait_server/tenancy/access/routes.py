@@ -8,7 +8,7 @@ from litestar import Router, delete, get, post
 from litestar.di import NamedDependency
 from msgspec import Meta, Struct
 
-from strait_server.base.http.guards import at_most, requires
+from strait_server.base.http.guards import ACROSS_PROJECTS, at_most, requires
 from strait_server.base.http.pages import Page
 from strait_server.base.http.params import Count, Db, FromPath, JSONBody, Paging
 from strait_server.tenancy.access.model import SCOPES, Actor, APIKey, CreatedKey, NewKey, RotatedKey
@@ -51,7 +51,12 @@ class RevokedKey(Struct, frozen=True):
     status: Literal["revoked"] = "revoked"
 
 
-@post("/", operation_id="createApiKey", guards=[requires("api-keys:manage"), at_most(10)])
+@post(
+    "/",
+    operation_id="createApiKey",
+    guards=[requires("api-keys:manage"), at_most(10)],
+    opt=ACROSS_PROJECTS,
+)
 async def create_api_key(
     data: JSONBody[CreateKey], actor: NamedDependency[Actor], db: Db
 ) -> CreatedKey:

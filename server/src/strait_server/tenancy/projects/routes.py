@@ -6,7 +6,7 @@ from litestar import Router, delete, get, post, put
 from litestar.di import NamedDependency
 from msgspec import Meta, Struct
 
-from strait_server.base.http.guards import requires
+from strait_server.base.http.guards import ACROSS_PROJECTS, requires
 from strait_server.base.http.params import Db, FromPath, FromQuery, JSONBody
 from strait_server.tenancy.access.model import Actor
 from strait_server.tenancy.projects import service as projects
@@ -146,4 +146,5 @@ router = Router(
         update_project_quotas,
     ],
     tags=["projects"],
+    opt=ACROSS_PROJECTS,
 )

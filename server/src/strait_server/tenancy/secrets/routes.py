@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from strait_server.base.crypto.sealing import Sealer
 from strait_server.base.errors import Invalid
-from strait_server.base.http.guards import at_most, requires
+from strait_server.base.http.guards import ACROSS_PROJECTS, at_most, requires
 from strait_server.base.http.pages import Page
 from strait_server.base.http.params import Db, FromPath, FromQuery, JSONBody, Paging
 from strait_server.tenancy.access.model import Actor
@@ -54,7 +54,12 @@ class CreateSecret(Struct, frozen=True, kw_only=True):
         return name
 
 
-@post("/", operation_id="createSecret", guards=[requires("secrets:write"), at_most(20)])
+@post(
+    "/",
+    operation_id="createSecret",
+    guards=[requires("secrets:write"), at_most(20)],
+    opt=ACROSS_PROJECTS,
+)
 async def create_secret(
     data: JSONBody[CreateSecret],
     actor: NamedDependency[Actor],

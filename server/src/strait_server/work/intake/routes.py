@@ -54,7 +54,7 @@ async def trigger_job(context: Context, request: Request) -> Answer:
     key = _idempotency_key(request.exchange) or body.idempotency_key
     origin = _origin(request.exchange)
     if body.dry_run:
-        async with context.database.connection() as db:
+        async with context.database.connection(definition.job.project_id) as db:
             plan = await context.intake.plan(db, definition, body, key=key, origin=origin)
         return json_answer(200, plan)
     triggered = await context.intake.trigger(definition, body, key=key, origin=origin)

@@ -8,7 +8,7 @@ from litestar.params import SkipValidation
 from msgspec import Struct
 
 from strait_server.base.db.connection import Connection
-from strait_server.base.http.guards import at_most, requires
+from strait_server.base.http.guards import ACROSS_PROJECTS, at_most, requires
 from strait_server.base.http.pages import Page
 from strait_server.base.http.params import (
     Db,
@@ -65,7 +65,12 @@ class PauseJob(Struct, frozen=True, kw_only=True):
     reason: Annotated[str, told(maxLength=MAX_REASON)] | None = None
 
 
-@post("/", operation_id="createJob", guards=[requires("jobs:write"), at_most(30)])
+@post(
+    "/",
+    operation_id="createJob",
+    guards=[requires("jobs:write"), at_most(30)],
+    opt=ACROSS_PROJECTS,
+)
 async def create_job(
     data: JSONBody[CreateJob], actor: NamedDependency[Actor], job_means: JobMeans, db: Db
 ) -> Job:
@@ -200,7 +205,12 @@ async def resume_job(
     return await pausing.resume(db, job_means, actor, job_id)
 
 
-@post("/batch", operation_id="batchCreateJobs", guards=[requires("jobs:write"), at_most(10)])
+@post(
+    "/batch",
+    operation_id="batchCreateJobs",
+    guards=[requires("jobs:write"), at_most(10)],
+    opt=ACROSS_PROJECTS,
+)
 async def batch_create_jobs(
     data: JSONBody[CreateJobs], actor: NamedDependency[Actor], job_means: JobMeans, db: Db
 ) -> JobBatch:

@@ -32,8 +32,9 @@ class Context(Protocol):
 
 async def get_own_payload(context: Context, request: Request) -> Answer:
     """Get the payload of the run, as it is. Possible until the token expires."""
-    async with context.database.connection() as db:
-        return Answer(200, [_JSON], await sdk.payload(db, _speaker(request)))
+    actor, speaker = request.exchange.actor, _speaker(request)
+    async with context.database.connection(actor.project_id if actor else None) as db:
+        return Answer(200, [_JSON], await sdk.payload(db, speaker))
 
 
 async def log_event(context: Context, request: Request) -> Answer:

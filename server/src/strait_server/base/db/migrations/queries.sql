@@ -143,6 +143,36 @@ where tables.relnamespace = current_schema()::regnamespace
   and tgparentid = 0
 order by tables.relname collate "C", tgname collate "C";
 
+-- name: row_security
+select quote_ident(tables.relname) as table_name,
+       format('alter table %I enable row level security', tables.relname) as definition
+from pg_class as tables
+where tables.relnamespace = current_schema()::regnamespace
+  and tables.relrowsecurity
+order by tables.relname collate "C";
+
+-- name: policies
+select quote_ident(tables.relname) as table_name,
+       concat(
+           format('create policy %I on %I', polname, tables.relname),
+           case when not polpermissive then ' as restrictive' end,
+           case polcmd
+               when 'r' then ' for select'
+               when 'a' then ' for insert'
+               when 'w' then ' for update'
+               when 'd' then ' for delete'
+           end,
+           ' to ' || (
+               select string_agg(case role when 0 then null else role::regrole::text end, ', ')
+               from unnest(polroles) as role),
+           ' using (' || pg_get_expr(polqual, polrelid) || ')',
+           ' with check (' || pg_get_expr(polwithcheck, polrelid) || ')'
+       ) as definition
+from pg_policy
+join pg_class as tables on tables.oid = polrelid
+where tables.relnamespace = current_schema()::regnamespace
+order by tables.relname collate "C", polname collate "C";
+
 -- name: functions
 select rtrim(pg_get_functiondef(pg_proc.oid), E'\n') || ';'
 from pg_proc

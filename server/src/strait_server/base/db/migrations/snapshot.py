@@ -17,6 +17,7 @@ from strait_server.base.db.connection import Connection
 from strait_server.base.db.queries import load_queries
 
 SQL: Final = load_queries(__name__)
+_AFTER_TABLE: Final = ("indexes", "triggers", "row_security", "policies")
 _HEAD: Final = "-- The schema that the migrations lead to. Generated: do not edit.\n"
 
 
@@ -40,7 +41,7 @@ async def dump_schema(connection: asyncpg.Connection) -> str:
     inside = _by_table(
         await db.rows(Part, SQL["columns"]) + await db.rows(Part, SQL["constraints"])
     )
-    after = _by_table(await db.rows(Part, SQL["indexes"]) + await db.rows(Part, SQL["triggers"]))
+    after = _by_table([part for kind in _AFTER_TABLE for part in await db.rows(Part, SQL[kind])])
     blocks = await db.rows(str, SQL["extensions"])
     blocks += await db.rows(str, SQL["sequences"])
     blocks += [

@@ -95,12 +95,12 @@ with waiting as (
     where blocked.run_id = admitted.run_id
       and blocked.gate = admitted.gate
       and admitted.next_gate is not null
-    returning blocked.run_id, admitted.gate as passed, blocked.gate
+    returning blocked.run_id, admitted.gate as passed, blocked.gate, blocked.project_id
 ), placed as (
-    insert into slots (run_id, gate)
-    select run_id, gate from left_gate
+    insert into slots (run_id, gate, project_id)
+    select run_id, gate, project_id from left_gate
     union all
-    select run_id, passed from next_gate
+    select run_id, passed, project_id from next_gate
 ), ready as (
     insert into queue (ord, priority, run_id, job_id, project_id, expires_at, metered)
     select (extract(epoch from clock_timestamp()) * 1000000)::bigint, priority, run_id, job_id, project_id,
@@ -200,7 +200,7 @@ with job as materialized (
     returning scheduled.run_id, scheduled.gate
 ), active as materialized (
     -- Locked, so that none is given a place at the moment it ends: nobody would give it back.
-    select runs.id, job.job_gate,
+    select runs.id, runs.project_id, job.job_gate,
         case when job.keyed then 'key:' || job.project_id || ':' || runs.concurrency_key end as key_gate
     from leases
     cross join lateral unnest(leases.run_ids) as held (run_id)
@@ -222,10 +222,10 @@ with job as materialized (
     where slots.run_id = placed.run_id
     returning slots.gate
 ), taken as (
-    insert into slots (run_id, gate)
-    select id, job_gate from active where job_gate is not null
+    insert into slots (run_id, gate, project_id)
+    select id, job_gate, project_id from active where job_gate is not null
     union all
-    select id, key_gate from active where key_gate is not null
+    select id, key_gate, project_id from active where key_gate is not null
     on conflict do nothing
 ), held as (
     insert into blocked (run_id, gate, next_gate, rank, priority, job_id, project_id, expires_at, metered)

@@ -8,7 +8,7 @@ from litestar import delete, post
 from litestar.di import NamedDependency
 from msgspec import Meta, Struct
 
-from strait_server.base.http.guards import requires
+from strait_server.base.http.guards import ACROSS_PROJECTS, requires
 from strait_server.base.http.params import Db, FromPath, FromQuery, JSONBody
 from strait_server.tenancy.access.model import Actor
 from strait_server.work.intake.model import Instant
@@ -192,6 +192,7 @@ async def replay_dlq_run(
     operation_id="bulkReplayDeadLetters",
     status_code=200,
     guards=[requires("runs:write")],
+    opt=ACROSS_PROJECTS,
 )
 async def bulk_replay_dead_letters(
     data: JSONBody[ReplayDeadLetters],

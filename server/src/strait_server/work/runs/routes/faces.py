@@ -29,9 +29,9 @@ class Context(Protocol):
 
 async def get_run(context: Context, request: Request) -> Answer:
     """Get a run, with its payload and its result."""
-    run_id = read_id(request.path["run_id"])
-    async with context.database.connection() as db:
-        return json_answer(200, await reading.get(db, _project_id(request), run_id))
+    run_id, project_id = read_id(request.path["run_id"]), _project_id(request)
+    async with context.database.connection(project_id) as db:
+        return json_answer(200, await reading.get(db, project_id, run_id))
 
 
 async def list_dead_letters(context: Context, request: Request) -> Answer:
@@ -44,7 +44,7 @@ async def list_dead_letters(context: Context, request: Request) -> Answer:
     project_id = _project_id(request)
     if project_id is None:
         raise Invalid("project_id is required")
-    async with context.database.connection() as db:
+    async with context.database.connection(project_id) as db:
         found = await listing.list_runs(db, context.run_means, project_id, _DEAD, page)
     return json_answer(200, found)
 

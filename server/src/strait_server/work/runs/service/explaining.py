@@ -43,15 +43,16 @@ async def _look_around(db: Connection, means: Means, facts: Facts) -> Surroundin
 
 
 async def _ahead(db: Connection, means: Means, facts: Facts) -> int | None:
-    """Count who goes before the run: at its gate, or in the queue."""
+    """Count who goes before the run: at its gate, or in the queue, where all projects stand."""
     if facts.gate is not None and facts.rank is not None:
         return await store.ahead_at_gate(db, facts.gate, rank=facts.rank)
     if facts.status is not Status.QUEUED or facts.due_at or facts.queued_at is None:
         return None
-    return await store.ahead_in_queue(
-        db,
-        facts.id,
-        priority=facts.priority,
-        queued_at=facts.queued_at,
-        priority_worth=means.worth,
-    )
+    async with means.lookups.connection() as everywhere:
+        return await store.ahead_in_queue(
+            everywhere,
+            facts.id,
+            priority=facts.priority,
+            queued_at=facts.queued_at,
+            priority_worth=means.worth,
+        )
