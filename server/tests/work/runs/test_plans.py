@@ -16,6 +16,7 @@ from strait_server.work.runs.rules.stretch import HIGHEST, LOWEST
 ROOM = "strait_server.work"
 HOT = {
     ("runs", "reads", "read"): {"runs_pkey", "run_payloads_pkey", "jobs_pkey"},
+    ("runs", "reads", "read_one"): {"runs_pkey", "run_payloads_pkey", "jobs_pkey"},
     ("runs", "reads", "moves"): {"runs_pkey"},
     ("runs", "reads", "told"): {"run_events_run_id_id_idx"},
     ("runs", "lists", "find_0"): {"runs_project_id_id_idx"},

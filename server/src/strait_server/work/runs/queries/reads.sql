@@ -1,9 +1,9 @@
 -- Runs as the API shows them.
 
--- name: read
--- Whole runs, in the order asked for. Payloads and results of more than :most bytes
--- are left out: a page must not weigh megabytes. `snooze_count` is a number inside
--- and text outside, like all metadata.
+-- part: run
+-- All there is to show of a run. Payloads and results of more than :most bytes are left
+-- out: a page must not weigh megabytes. `snooze_count` is a number inside and text
+-- outside, like all metadata.
 select runs.id, runs.job_id, runs.project_id, runs.status, runs.triggered_by, runs.attempt, runs.priority,
     runs.job_version, runs.lineage_depth, runs.debug_mode, runs.created_at,
     jobs.slug as job_slug, runs.job_version_id, runs.tags,
@@ -24,12 +24,26 @@ select runs.id, runs.job_id, runs.project_id, runs.status, runs.triggered_by, ru
     runs.scheduled_at, runs.started_at, runs.finished_at, runs.finished_at as completed_at, runs.heartbeat_at,
     runs.next_retry_at, runs.expires_at, runs.updated_at, runs.parent_run_id, runs.batch_id,
     runs.concurrency_key, runs.idempotency_key, 'http' as execution_mode, runs.created_by
+
+-- name: read
+-- Whole runs, in the order asked for.
+-- use: run
 from unnest(:ids::uuid[]) with ordinality as wanted (id, n)
 join runs on runs.id = wanted.id
 left join run_payloads on run_payloads.run_id = runs.id
 left join jobs on jobs.id = runs.job_id
 where :project_id::text is null or runs.project_id = :project_id
 order by wanted.n;
+
+-- name: read_one
+-- A whole run. As one of several it would be planned anew each time, which takes
+-- longer than to read it: how many ids there are a plan would want to know.
+-- use: run
+from runs
+left join run_payloads on run_payloads.run_id = runs.id
+left join jobs on jobs.id = runs.job_id
+where runs.id = :id
+  and (:project_id::text is null or runs.project_id = :project_id);
 
 -- name: moves
 -- When a run changed its state, and to which.

@@ -20,18 +20,12 @@ _LIGHT: Final = 16 * 1024
 
 async def get(db: Connection, project_id: str | None, run_id: UUID) -> Run:
     """Find a run with all that it has. Without a project: of any."""
-    found = await reads.read(db, project_id, [run_id], most=_WHOLE)
-    if not found:
-        raise NotFound("run not found")
-    return found[0]
+    return _found(await reads.read_one(db, project_id, run_id, most=_WHOLE))
 
 
 async def look(db: Connection, project_id: str | None, run_id: UUID) -> Run:
     """Find a run without what weighs: see `get_light`."""
-    found = await get_light(db, project_id, [run_id])
-    if not found:
-        raise NotFound("run not found")
-    return found[0]
+    return _found(await reads.read_one(db, project_id, run_id, most=_LIGHT))
 
 
 async def get_light(db: Connection, project_id: str | None, ids: Sequence[UUID]) -> list[Run]:
@@ -92,6 +86,12 @@ async def stats(db: Connection, project_id: str | None) -> Stats:
     async with db.transaction():
         await lists.plan_by_values(db)
         return await counts.stats(db, project_id)
+
+
+def _found(run: Run | None) -> Run:
+    if run is None:
+        raise NotFound("run not found")
+    return run
 
 
 def _place(run: Run) -> tuple[datetime, UUID]:

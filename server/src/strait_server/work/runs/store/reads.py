@@ -26,6 +26,13 @@ async def read(
     return await db.rows(Run, SQL["read"], project_id=project_id, ids=run_ids, most=most)
 
 
+async def read_one(
+    db: Connection, project_id: str | None, run_id: UUID, *, most: int
+) -> Run | None:
+    """Read a run; its payload and result of at most `most` bytes each."""
+    return await db.row(Run, SQL["read_one"], project_id=project_id, id=run_id, most=most)
+
+
 async def moves(db: Connection, project_id: str | None, run_id: UUID) -> list[int] | None:
     """Every move of a run, as `runs.moves` has them; None: no such run."""
     row: list[int] | None = await db.row(list, SQL["moves"], project_id=project_id, id=run_id)
