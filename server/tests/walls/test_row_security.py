@@ -182,8 +182,7 @@ async def test_a_row_of_another_project_cannot_be_inserted(db, tables):
     refused = {
         table: await refusal(
             db,
-            f"insert into {table} "  # noqa: S608 - from the catalogue
-            f"select (jsonb_populate_record(null::{table}, $1::text::jsonb)).*",
+            f"insert into {table} select (jsonb_populate_record(null::{table}, $1::text::jsonb)).*",
             row,
         )
         for table, row in theirs.items()

@@ -67,7 +67,7 @@ async def test_the_same_scope_again_asks_nothing(one, raw):
 
 async def test_whoever_is_interrupted_on_his_way_into_a_scope_leaves_nobody_in_it(one):
     """T114: at whatever moment that is."""
-    for turns in range(OFTEN * 3):
+    for turns in range(OFTEN * 6):
         assert await met(one, OURS) == MET[OURS]
         entering = asyncio.create_task(met(one, THEIRS))
         for _ in range(turns):
@@ -75,8 +75,19 @@ async def test_whoever_is_interrupted_on_his_way_into_a_scope_leaves_nobody_in_i
         entering.cancel()
         await asyncio.wait([entering])
 
-        first = ALL if turns % 2 else OURS
+        first = (ALL, OURS, THEIRS)[turns % 3]
         assert await met(one, first) == MET[first]
+
+
+async def test_a_scope_that_could_not_be_entered_is_not_taken_for_one_that_was(one):
+    """T114: no text of PostgreSQL's contains a NUL."""
+    for project_id in (OURS, THEIRS):
+        assert await met(one, project_id) == MET[project_id]
+        for _ in range(2):
+            with pytest.raises(asyncpg.CharacterNotInRepertoireError):
+                await met(one, "\0")
+
+    assert await met(one, OURS) == MET[OURS]
 
 
 async def test_a_scope_outlives_a_transaction_that_failed_in_it(one):
