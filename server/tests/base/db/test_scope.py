@@ -56,7 +56,7 @@ async def test_the_same_scope_again_asks_nothing(one, raw):
         async with one.connection(project_id) as db:
             heard.append(
                 await raw.fetchval(
-                    "select query like '%set_config(''role''%' from pg_stat_activity where pid = $1",
+                    "select query like '%set_config(''role%' from pg_stat_activity where pid = $1",
                     db.raw.get_server_pid(),
                 )
             )

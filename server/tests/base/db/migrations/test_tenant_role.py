@@ -1,4 +1,4 @@
-"""The role of tenants belongs to the cluster: who may make it, and what is without it (ADR 0006)."""
+"""The role of tenants is the cluster's: who may make it, and what is without it (ADR 0006)."""
 
 import asyncio
 import json
