@@ -442,7 +442,7 @@ begin
                     part, parent, id_floor(month),
                     id_floor((month at time zone 'UTC' + interval '1 month') at time zone 'UTC'));
                 if parent = 'runs' then
-                    execute format('alter table %I set (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05)', part);
+                    execute format('alter table %I set (fillfactor = 40, autovacuum_vacuum_scale_factor = 0.05)', part);
                 end if;
                 created := created + 1;
             end if;
