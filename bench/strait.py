@@ -47,7 +47,7 @@ SETTINGS: Final = MappingProxyType(
     }
 )
 _READY_SECONDS: Final = 60.0
-_POLL_SECONDS: Final = 0.05
+_POLL_SECONDS: Final = 0.01
 _FILL_CONNECTIONS: Final = 4
 
 JobSettings = Mapping[str, object]

@@ -56,14 +56,16 @@ async def strait(stage: Stage) -> Drained:
         await product.fill(job, size)
         before = await stage.endpoint.count()
         await product.start_worker()
-        return await _watch(
+        drained = await _watch(
             stage,
             size,
             before=before,
             meter=lambda: stage.meter(product),
             check=product.check,
-            ended=lambda: _all_recorded(product, size),
+            ended=lambda: product.drained(seconds=_DRAIN_SECONDS),
         )
+        await _check_records(product, size)
+        return drained
 
 
 async def peer(stage: Stage, contender: Contender) -> Drained:
@@ -164,8 +166,7 @@ async def _watch(
     return Drained(seen - first, counting.spent())
 
 
-async def _all_recorded(product: Strait, size: int) -> None:
-    await product.drained(seconds=_DRAIN_SECONDS)
+async def _check_records(product: Strait, size: int) -> None:
     counts = await product.counts()
     if counts != {"completed": size}:
         raise ProgramFailed(f"{size} runs were triggered, {counts} is there")

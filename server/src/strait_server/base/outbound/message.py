@@ -30,7 +30,7 @@ _LINE_END: Final = b"\r\n"
 
 Headers: TypeAlias = Sequence[tuple[str | bytes, str | bytes]]
 Lines = NewType("Lines", bytes)
-"""Header lines as they are sent, made by `lines` and therefore harmless."""
+"""Header lines as they are sent, harmless: made by `lines`, or of values that cannot break one."""
 
 NO_LINES: Final = Lines(b"")
 
@@ -57,8 +57,8 @@ def encode(
     Raises `OutboundError` when the method or a header is not allowed.
     """
     length = b"Content-Length: %d\r\n" % len(body)
-    head = (_method(method), target.head, length, prepared, lines(headers), _LINE_END)
-    return b"".join((*head, body))
+    others = lines(headers) if headers else NO_LINES
+    return b"".join((_method(method), target.head, length, prepared, others, _LINE_END, body))
 
 
 @lru_cache(maxsize=1024)

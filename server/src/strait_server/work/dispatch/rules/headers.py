@@ -20,24 +20,28 @@ def of_job(job: Job) -> tuple[tuple[str, str], ...]:
     )
 
 
-def of_run(
-    run: ClaimedRun,
-    *,
-    token: str,
-    secrets: Mapping[str, str],
-    traceparent: str = "",
-    tracestate: str = "",
-) -> list[tuple[str, str]]:
-    """Return the headers of one attempt, beside those of its job.
+def of_attempt(run: ClaimedRun, *, token: str) -> bytes:
+    """Write the lines that every attempt has: an id, a number and a token, all of our own making.
 
     The run's id stays the same over attempts, so that an endpoint can tell a
     repetition (behaviour D3).
     """
-    headers = [
-        ("X-Run-ID", str(run.id)),
-        ("X-Attempt", str(run.attempt)),
-        ("X-Run-Token", token),
-    ]
+    return b"X-Run-ID: %b\r\nX-Attempt: %d\r\nX-Run-Token: %b\r\n" % (
+        str(run.id).encode(),
+        run.attempt,
+        token.encode(),
+    )
+
+
+def of_some_attempts(
+    run: ClaimedRun,
+    *,
+    secrets: Mapping[str, str],
+    traceparent: str = "",
+    tracestate: str = "",
+) -> list[tuple[str, str]]:
+    """Return the headers that only some attempts have: users write what is in them."""
+    headers: list[tuple[str, str]] = []
     if secrets:
         headers += [(f"X-Secret-{key}", value) for key, value in secrets.items()]
     if run.attempt > 1 and run.error:

@@ -75,9 +75,9 @@ class Calls:
             expires_at=now + token_seconds,
             now=now,
         )
-        sent = headers.of_run(
+        prepared = Lines(provision.headers + headers.of_attempt(run, token=token))
+        sent = headers.of_some_attempts(
             run,
-            token=token,
             secrets=secrets,
             traceparent=context.traceparent if context else "",
             tracestate=context.tracestate if context else "",
@@ -88,7 +88,7 @@ class Calls:
                 ("X-Strait-Timestamp", str(timestamp)),
                 ("X-Strait-Signature", sign_v1(provision.signing_secret, timestamp, body)),
             ]
-        return Letter(provision.headers, sent, body, (*secrets.values(), token), epoch)
+        return Letter(prepared, sent, body, (*secrets.values(), token), epoch)
 
     async def send(
         self, letter: Letter, target: Target, definition: Definition, *, seconds: float

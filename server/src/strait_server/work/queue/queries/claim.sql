@@ -119,8 +119,8 @@ with clock as materialized (
 )
 select moved.id, moved.project_id, moved.job_id, moved.attempt, moved.priority, moved.gated,
     moved.concurrency_key, moved.lease_id, moved.metadata, moved.error, moved.ord, run_payloads.payload,
-    (extract(epoch from clock.at - moved.queued_at) * 1000)::bigint as waited_ms,
-    extract(epoch from moved.expires_at - clock.at)::float8 as expires_in,
+    (date_part('epoch', clock.at - moved.queued_at) * 1000)::bigint as waited_ms,
+    date_part('epoch', moved.expires_at - clock.at) as expires_in,
     coalesce(jobs.revision, 0) as job_revision,
     clock.micros as micros
 from moved

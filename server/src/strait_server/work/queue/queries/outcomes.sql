@@ -8,7 +8,7 @@ with clock as materialized (
 )
 update runs
 set status = 'executing',
-    started_at = now() - make_interval(secs => s.age_micros / 1000000.0),
+    started_at = now() - make_interval(secs => s.age_micros::float8 / 1000000),
     updated_at = now(),
     metadata = case
         when runs.metadata ? 'snooze_count' then runs.metadata - 'snooze_count'
@@ -41,7 +41,7 @@ with clock as materialized (
 ), moved as (
     update runs
     set status = o.status,
-        started_at = coalesce(clock.at - make_interval(secs => o.age_micros / 1000000.0), runs.started_at),
+        started_at = coalesce(clock.at - make_interval(secs => o.age_micros::float8 / 1000000), runs.started_at),
         finished_at = clock.at,
         updated_at = clock.at,
         heartbeat_at = null,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-_ENOUGH = 4
+_ENOUGH = 8
 
 
 def claim_size(
@@ -10,7 +10,7 @@ def claim_size(
 ) -> int:
     """Return the largest size that fits the free places; 0 says to wait for more of them (T10).
 
-    While there is a backlog, small claims are put off until a quarter of the
+    While there is a backlog, small claims are put off until an eighth of the
     places is free: a claim costs the same for one run as for many. Where runs
     take their time, the caller says that there is none.
     """
