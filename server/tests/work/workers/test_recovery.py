@@ -56,7 +56,7 @@ async def test_a_run_without_attempts_left_has_crashed(db, mortal, endpoint):
 
 
 async def test_a_run_that_was_only_claimed_goes_back_unused(db, mortal, endpoint):
-    """D1: the worker died before it sent anything."""
+    """D1, T124: the worker died before it sent anything; that is no failure of the run."""
     doomed = await mortal(loops=False, worker_partitions="proj_others")
     job = await world.a_job(db, endpoint_url=endpoint.url(), max_concurrency=5)
     runs = await world.queued(db, job, 3)
@@ -69,6 +69,24 @@ async def test_a_run_that_was_only_claimed_goes_back_unused(db, mortal, endpoint
 
     assert await crew.all_final(db) == {Status.COMPLETED: 3}
     assert endpoint.attempts() == {str(run.id): [1] for run in runs}
+
+
+async def test_a_run_that_waits_for_something_is_left_alone_however_long(db, mortal, endpoint):
+    """T124: only claimed runs can be lost with a worker."""
+    job = await world.a_job(db, endpoint_url=endpoint.url())
+    [waiting] = await world.queued(db, job, 1)
+    await db.raw.execute("delete from queue")
+    await db.raw.execute(
+        "update runs set status = 'waiting', updated_at = now() - interval '2 hours', "
+        "heartbeat_at = now() - interval '2 hours'"
+    )
+    await dies_at_work(db, mortal, endpoint)
+    another = await mortal(loops=False)
+
+    await crew.rescued(db, crew.recovery_of(another.services), 1)
+    assert await queue.expire(db) == 0
+
+    assert (await crew.the_run(db, waiting.id))["status"] == "waiting"
 
 
 async def test_the_late_answer_of_a_robbed_worker_has_no_effect(db, mortal, endpoint):
