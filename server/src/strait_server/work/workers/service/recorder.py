@@ -161,11 +161,11 @@ class Recorder:
 
     def _refused(self, report: Report, error: Exception) -> None:
         """Record at least that a run failed whose outcome the database does not take."""
+        reason = type(error).__name__  # not its text: PostgreSQL may quote the result in it
         if report.error == _NOT_RECORDED:
-            _log.error("run left to recovery", run_id=str(report.id), reason=repr(error))
+            _log.error("run left to recovery", run_id=str(report.id), reason=reason)
             return
-        # Without its text: PostgreSQL would quote the result in it.
-        _log.error("outcome not recorded", run_id=str(report.id), reason=type(error).__name__)
+        _log.error("outcome not recorded", run_id=str(report.id), reason=reason)
         self._outcomes.put(verdicts.system_failed(report, _NOT_RECORDED))
 
     async def _insist(self, write: Callable[[Connection], Awaitable[set[UUID]]]) -> set[UUID]:

@@ -184,7 +184,7 @@ class Worker:
     async def _execute(self, run: ClaimedRun, claimed: float) -> None:
         """Take one run after the other to an outcome, whatever happens, and have it recorded.
 
-        A lane costs half of what a task for each run would.
+        Such a lane spares a task for each run.
         """
         new_future = asyncio.get_running_loop().create_future
         while True:
