@@ -1,7 +1,7 @@
 """Lists and reads find everything through an index, whatever there is (design 5.2, ADR 0005).
 
-As in the queue's test of plans: generic plans, and no table to scan. `leases` are
-read whole where it says so: they are narrow, and few.
+As in the queue's test of plans: generic plans, of a new database, and no table to scan.
+`leases` are read whole where it says so: they are narrow, and few.
 """
 
 import re
@@ -59,11 +59,12 @@ ARGUMENTS = {
 READ_WHOLE = {("runs", "lists", "candidates"): {"leases"}}
 
 
+@pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("statement", HOT, ids=lambda key: f"{key[1]}.{key[2]}")
 async def test_a_statement_uses_its_indexes_and_scans_no_table(db, statement):
     room, store, name = statement
     for setting, value in PINNED_PLANS.items():
-        await db.raw.execute(f"set local {setting} = {value}")
+        await db.raw.execute(f"set {setting} = {value}")
     query = load_queries(f"{ROOM}.{room}.store.{store}")[name]
 
     plan = await _generic_plan(db, query)
@@ -77,7 +78,7 @@ async def test_a_statement_uses_its_indexes_and_scans_no_table(db, statement):
 
 
 async def _generic_plan(db, query):
-    await db.raw.execute("set local plan_cache_mode = force_generic_plan")
+    await db.raw.execute("set plan_cache_mode = force_generic_plan")
     await db.raw.execute(f"prepare hot as {query.text}")
     arguments = ", ".join(ARGUMENTS.get(name, "null") for name in query.params)
     rows = await db.raw.fetch(f"explain execute hot({arguments})")
