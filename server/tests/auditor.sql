@@ -149,6 +149,17 @@ full join run_payloads on run_payloads.run_id = runs.id
 where runs.id is null
    or run_payloads.run_id is null;
 
+-- always: payloads and events name the project of their run
+select 'payload of ' || runs.id || ': ' || run_payloads.project_id
+from runs
+join run_payloads on run_payloads.run_id = runs.id
+where run_payloads.project_id <> runs.project_id
+union all
+select 'event of ' || runs.id || ': ' || run_events.project_id
+from runs
+join run_events on run_events.run_id = runs.id
+where run_events.project_id <> runs.project_id;
+
 -- always: an idempotency key stands for one run, and that run has it
 select k.key || ' stands for ' || k.run_id
 from idempotency_keys as k

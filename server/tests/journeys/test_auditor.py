@@ -73,6 +73,13 @@ CORRUPTIONS = {
         "delete from run_payloads where run_id = :done",
         "delete from runs where id = :done",
     ],
+    "payloads and events name the project of their run": [
+        "update run_payloads set project_id = 'any' where run_id = :done",
+        (
+            "insert into run_events (id, run_id, project_id, type, level)"
+            " values (gen_random_uuid(), :done, 'any', 'log', 'info')"
+        ),
+    ],
     "an idempotency key stands for one run, and that run has it": [
         (
             "insert into idempotency_keys (job_id, key, run_id)"
@@ -89,8 +96,8 @@ CORRUPTIONS = {
     ],
     "no row is outside the months": [
         (
-            "insert into run_events (id, run_id, type, level)"
-            " values ('00000000-0000-7000-8000-000000000000', :nobody, 'log', 'info')"
+            "insert into run_events (id, run_id, project_id, type, level)"
+            " values ('00000000-0000-7000-8000-000000000000', :nobody, 'any', 'log', 'info')"
         ),
     ],
 }

@@ -9,14 +9,13 @@ import world
 from wire.routes import belongings
 
 from strait_server.base import ids
+from strait_server.work.queue import service as queue
+from strait_server.work.queue.model import NewEvent
 
 OURS, THEIRS = "proj_ours", "proj_theirs"
-OF_RUN = "(select runs.project_id from runs where runs.id = it.run_id)"
 OF_JOB = "(select jobs.project_id from jobs where jobs.id = it.job_id)"
 OWNERS = {
     "projects": "it.id",
-    "run_payloads": OF_RUN,
-    "run_events": OF_RUN,
     "idempotency_keys": OF_JOB,
     "job_durations": OF_JOB,
     "rate_limit_buckets": (
@@ -67,7 +66,11 @@ async def one_of_each(db, project_id):
     job = await world.the_job(db, made["job_id"])
     await world.a_quota(db, project_id=project_id, max_jobs=7)
     for place, columns, values in (
-        ("run_events", "id, run_id, type, level", f"'{ids.new_id()}', $1, 'log', 'info'"),
+        (
+            "run_events",
+            "id, run_id, project_id, type, level",
+            f"'{ids.new_id()}', $1, $3, 'log', 'info'",
+        ),
         ("slots", "run_id, gate, project_id", "$1, 'job:' || $2::text, $3"),
         ("unsuccessful_runs", "run_id, job_id, project_id, status", "$1, $2, $3, 'failed'"),
         (
@@ -188,9 +191,40 @@ async def test_a_row_of_another_project_cannot_be_inserted(db, tables):
         for table, row in theirs.items()
     }
 
-    # A payload is inserted with its run, and has a row from then on: the key says no.
-    assert refused.pop("run_payloads") is asyncpg.UniqueViolationError
-    assert set(refused.values()) == {asyncpg.InsufficientPrivilegeError}
+    assert set(refused.values()) == {asyncpg.InsufficientPrivilegeError}, refused
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into run_payloads (run_id, project_id, payload) values ($1, $2, '{}')",
+        (
+            "insert into run_events (id, run_id, project_id, type, level)"
+            " values ($1, $1, $2, 'log', 'info')"
+        ),
+    ],
+)
+async def test_of_a_run_that_is_not_there_only_what_is_ours_can_be_inserted(db, tables, statement):
+    """T114: no key refuses it, for there is no row yet."""
+    await enter(db, OURS)
+
+    refused = [await refusal(db, statement, ids.new_id(), whose) for whose in (THEIRS, OURS)]
+
+    assert refused == [asyncpg.InsufficientPrivilegeError, None]
+
+
+async def test_what_is_written_for_several_projects_at_once_names_that_of_each_run(db):
+    """T114: payloads and events repeat it, for the policies."""
+    jobs = [await world.a_job(db, project_id=project_id) for project_id in (OURS, THEIRS)] * 2
+    runs = [world.new_run(job) for job in jobs]
+
+    await queue.enqueue(db, runs, worth=world.WORTH)
+    await world.claim(db, 10)
+    await queue.tell(db, [an_event(run) for run in runs])
+
+    for table in ("run_payloads", "run_events"):
+        rows = await db.raw.fetch(f"select run_id, project_id from {table}")  # noqa: S608 - above
+        assert {tuple(row) for row in rows} == {(run.id, run.project_id) for run in runs}
 
 
 async def test_a_row_cannot_be_moved_into_another_project(db, tables):
@@ -211,6 +245,12 @@ async def test_a_row_cannot_be_moved_into_another_project(db, tables):
     }
 
     assert set(refused.values()) == {asyncpg.InsufficientPrivilegeError}, refused
+
+
+def an_event(run):
+    return NewEvent(
+        id=ids.new_id(), run_id=run.id, attempt=1, type="log", level="info", message="m"
+    )
 
 
 async def refusal(db, statement, *values):

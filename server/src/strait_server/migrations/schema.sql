@@ -259,32 +259,23 @@ create table run_events (
     data json,
     attempt integer,
     created_at timestamp with time zone not null default now(),
+    project_id text not null,
     constraint run_events_pkey PRIMARY KEY (id)
 ) partition by RANGE (id);
 CREATE INDEX run_events_by_run ON ONLY run_events USING btree (run_id, id);
 alter table run_events enable row level security;
-create policy of_run on run_events using ((EXISTS ( SELECT
-   FROM runs
-  WHERE (runs.id = run_events.run_id))));
+create policy of_project on run_events using ((project_id = NULLIF(current_setting('app.current_project_id'::text, true), ''::text)));
 
 create table run_events_default partition of run_events default;
 
 create table run_payloads (
     run_id uuid not null,
     payload json not null,
+    project_id text not null,
     constraint run_payloads_pkey PRIMARY KEY (run_id)
 ) partition by RANGE (run_id);
 alter table run_payloads enable row level security;
-create policy changed_of_run on run_payloads for update using ((EXISTS ( SELECT
-   FROM runs
-  WHERE (runs.id = run_payloads.run_id))));
-create policy deleted_of_run on run_payloads for delete using ((EXISTS ( SELECT
-   FROM runs
-  WHERE (runs.id = run_payloads.run_id))));
-create policy of_new_run on run_payloads for insert with check (true);
-create policy read_of_run on run_payloads for select using ((EXISTS ( SELECT
-   FROM runs
-  WHERE (runs.id = run_payloads.run_id))));
+create policy of_project on run_payloads using ((project_id = NULLIF(current_setting('app.current_project_id'::text, true), ''::text)));
 
 create table run_payloads_default partition of run_payloads default;
 

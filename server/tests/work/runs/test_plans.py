@@ -5,6 +5,7 @@ As in the queue's test of plans: generic plans, of a new database, and no table 
 """
 
 import re
+from collections import Counter
 
 import pytest
 
@@ -75,6 +76,27 @@ async def test_a_statement_uses_its_indexes_and_scans_no_table(db, statement):
     scanned = set(re.findall(r"Seq Scan on (\w+)", plan)) - READ_WHOLE.get(statement, set())
     assert HOT[statement] <= used, plan
     assert not scanned, plan
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("name", ["told", "find_0", "find_1", "find_2", "find_3", "read_one"])
+async def test_whoever_is_held_to_a_project_looks_at_no_other_rows_for_it(db, name):
+    """Policies compare a column: one that asks another table does so for every row (ADR 0006)."""
+    store = "lists" if name.startswith("find") else "reads"
+    query = load_queries(f"{ROOM}.runs.store.{store}")[name]
+
+    owners = await _generic_plan(db, query)
+    await db.raw.execute("set role strait_tenant")
+    tenants = await _generic_plan(db, query)
+
+    assert "current_setting" in tenants
+    assert _looked_at(tenants) == _looked_at(owners), tenants
+
+
+def _looked_at(plan):
+    """Name the tables that a plan reads, as often as it does, and count its subplans."""
+    tables = re.findall(r"Scan(?: using \S+)? on ((?:run|job)[a-z_]*?)_?[\d_]*(?:default)?\b", plan)
+    return Counter(tables), len(re.findall(r"^ *SubPlan", plan, re.MULTILINE))
 
 
 async def _generic_plan(db, query):

@@ -286,12 +286,13 @@ async def test_a_run_keeps_its_newest_ten_thousand_events(reports, db):
     run = await world.a_run(db, status=Status.EXECUTING)
     await db.raw.execute(
         """
-        insert into run_events (id, run_id, type, level, message)
+        insert into run_events (id, run_id, project_id, type, level, message)
         select overlay(id_floor(now())::text placing lpad(to_hex(n), 12, '0') from 25)::uuid,
-            $1, 'log', 'info', 'line ' || n
+            $1, $2, 'log', 'info', 'line ' || n
         from generate_series(1, 10050) as n
         """,
         run.id,
+        run.project_id,
     )
 
     assert await queue.trim_story(db, run.id) == 50
@@ -307,12 +308,13 @@ async def test_a_chatty_run_is_trimmed_as_it_goes(reports, db):
     run = await world.a_run(db, status=Status.EXECUTING)
     await db.raw.execute(
         """
-        insert into run_events (id, run_id, type, level)
+        insert into run_events (id, run_id, project_id, type, level)
         select overlay(id_floor(now() - interval '1 hour')::text
-                placing lpad(to_hex(n), 12, '0') from 25)::uuid, $1, 'log', 'info'
+                placing lpad(to_hex(n), 12, '0') from 25)::uuid, $1, $2, 'log', 'info'
         from generate_series(1, 10000) as n
         """,
         run.id,
+        run.project_id,
     )
 
     await asyncio.gather(*(reports.log(speaker(run), Log(message="m")) for _ in range(500)))

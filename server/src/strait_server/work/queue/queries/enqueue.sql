@@ -32,8 +32,8 @@ with clock as materialized (
         metadata, array[clock.micros * 16 + case when delayed then 0 else 1 end]
     from new_runs, clock
 ), payloads as (
-    insert into run_payloads (run_id, payload)
-    select id, payload
+    insert into run_payloads (run_id, project_id, payload)
+    select id, project_id, payload
     from new_runs
 ), ready as (
     insert into queue (ord, priority, run_id, job_id, project_id, expires_at, metered)

@@ -3,8 +3,8 @@
 
 -- name: insert
 -- Add events to runs that are open to reports. Returned are those that were added.
-insert into run_events (id, run_id, type, level, message, data, attempt)
-select e.id, runs.id, e.type, e.level, e.message, e.data, runs.attempt
+insert into run_events (id, run_id, project_id, type, level, message, data, attempt)
+select e.id, runs.id, runs.project_id, e.type, e.level, e.message, e.data, runs.attempt
 from unnest(
     :ids::uuid[], :run_ids::uuid[], :attempts::integer[], :types::text[], :levels::text[],
     :messages::text[], :data::json[]
