@@ -492,6 +492,14 @@ AS $function$
     select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid
 $function$;
 
+CREATE OR REPLACE FUNCTION public.key_gate(project_id text, key text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE STRICT
+AS $function$
+    select 'key:' || length(project_id)::text || ':' || project_id || ':' || key
+$function$;
+
 CREATE OR REPLACE FUNCTION public.run_move(micros bigint, status text)
  RETURNS bigint
  LANGUAGE sql

@@ -250,6 +250,20 @@ async def test_a_run_past_its_expiry_is_not_handed_out(db, process):
     assert await world.status(db, triggered.id) is Status.EXPIRED
 
 
+async def test_projects_whose_ids_and_keys_read_alike_share_no_places(db, process):
+    """T6: the key `b:c` of `a` is not the key `c` of `a:b`."""
+    one = await world.a_job(db, project_id="a", max_concurrency_per_key=1)
+    other = await world.a_job(db, project_id="a:b", max_concurrency_per_key=1)
+    for _ in range(2):
+        await process.trigger(one, concurrency_key="b:c")
+        await process.trigger(other, concurrency_key="c")
+
+    claimed = await world.claim(db, 10)
+
+    assert {run.project_id for run in claimed} == {"a", "a:b"}
+    assert len(claimed) == 2
+
+
 async def test_outside_its_window_a_run_is_delayed_until_it_opens(db, process):
     opens_at = await db.raw.fetchval("select date_trunc('minute', now()) + interval '5 hours'")
     window = f"{opens_at.minute} {opens_at.hour} * * *"

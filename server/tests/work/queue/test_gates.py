@@ -2,11 +2,12 @@
 
 import asyncio
 
+import pytest
 import world
 
 from strait_server.base import ids
 from strait_server.work.queue import service as queue
-from strait_server.work.queue.model import Appetite, Status
+from strait_server.work.queue.model import Appetite, Status, key_gate
 
 
 async def test_no_more_runs_are_claimable_than_the_job_allows(db):
@@ -42,6 +43,49 @@ async def test_a_key_is_limited_over_all_jobs_of_the_project(db):
     await world.queued(db, other, 2, concurrency_key="customer")
 
     assert len(await world.claim(db, 100)) == 2
+
+
+@pytest.mark.parametrize(
+    ("project_id", "key"),
+    [("a", "b:c"), ("a:b", "c"), (":", ":"), ("3:a:", "é"), ("prøj 😀", "%_\\'"), ("e\u0301", " ")],
+)
+async def test_the_database_names_the_gate_of_a_key_as_we_do(db, project_id, key):
+    named = await db.raw.fetchval("select key_gate($1, $2)", project_id, key)
+
+    assert named == key_gate(project_id, key)
+
+
+async def test_a_limit_per_key_that_is_set_later_is_that_of_the_runs_to_come(db):
+    """Active, queued and delayed runs get the gate from the database, new ones from us."""
+    job = await world.a_job(db, project_id="prøj:😀")
+    [active] = await world.queued(db, job, 1, concurrency_key="k:1")
+    await world.claim(db, 1)
+    [waiting] = await world.queued(db, job, 1, concurrency_key="k:1")
+    later = await world.in_a_while(db)
+    [delayed] = await world.queued(db, job, 1, concurrency_key="k:1", scheduled_at=later)
+    await world.change_job(db, job, max_concurrency_per_key=1)
+
+    await queue.regate(db, job.id, worth=world.WORTH)
+    [new] = await world.queued(db, await world.the_job(db, job.id), 1, concurrency_key="k:1")
+
+    stands = "select array_agg(run_id order by run_id) from blocked where gate = $1"
+    gate = key_gate("prøj:😀", "k:1")
+    assert await world.gates(db) == {gate: 1}
+    assert await db.raw.fetchval("select run_id from slots") == active.id
+    assert await db.raw.fetchval(stands, gate) == [waiting.id, new.id]
+    assert await db.raw.fetchval(stands.replace("blocked", "scheduled"), gate) == [delayed.id]
+
+
+async def test_a_request_sets_a_limit_per_key_in_the_scope_of_its_project(database):
+    async with database.connection() as db:
+        job = await world.a_job(db)
+        await world.queued(db, job, 3, concurrency_key="k")
+        await world.change_job(db, job, max_concurrency_per_key=1)
+
+        async with database.connection(world.PROJECT) as request:
+            await queue.regate(request, job.id, worth=world.WORTH)
+
+        assert len(await world.claim(db, 10)) == 1
 
 
 async def test_runs_waiting_for_a_busy_key_leave_the_job_to_others(db):
@@ -176,7 +220,7 @@ async def test_every_gate_with_room_is_opened_however_many_wait(db):
         "with unqueued as (delete from queue returning *), left_places as (delete from slots) "
         "insert into blocked "
         "(run_id, gate, rank, priority, job_id, project_id, expires_at, metered) "
-        "select run_id, 'key:proj_1:' || runs.concurrency_key, ord, unqueued.priority, "
+        "select run_id, key_gate('proj_1', runs.concurrency_key), ord, unqueued.priority, "
         "unqueued.job_id, unqueued.project_id, unqueued.expires_at, metered "
         "from unqueued join runs on runs.id = run_id"
     )

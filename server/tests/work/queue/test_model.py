@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import Raw
 
 from strait_server.work.queue.model import (
@@ -14,6 +16,7 @@ from strait_server.work.queue.model import (
     RunEvent,
     Status,
     TriggeredBy,
+    key_gate,
 )
 
 ID = UUID("0197a000-0000-7000-8000-000000000001")
@@ -131,3 +134,11 @@ def test_children_say_why_their_parent_was_canceled():
     assert reason_of_child[CancelReason.CRON_OVERLAP] == "parent canceled by cron overlap policy"
     for reason in reason_of_child.values():
         assert reason_of_child[reason] is reason
+
+
+@given(st.text(":1a", min_size=3, max_size=12))
+def test_where_a_projects_id_ends_and_the_key_begins_makes_another_gate(text):
+    """Cut at any of its colons: no two keys of any projects share a gate."""
+    cuts = [(text[:at], text[at + 1 :]) for at, char in enumerate(text) if char == ":"]
+
+    assert len({key_gate(*cut) for cut in cuts}) == len(cuts)

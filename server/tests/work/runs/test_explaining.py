@@ -137,6 +137,23 @@ async def test_a_concurrency_key_says_who_holds_it(client, db, worker):
     assert limit["detail"] == "1 of 5 places of its job are taken"
 
 
+async def test_a_key_of_another_project_is_not_in_the_way(client, db, worker):
+    """Its name reads like that of ours, with the project's id before it."""
+    theirs = await world.a_job(db, project_id=f"{world.PROJECT}:a", max_concurrency_per_key=1)
+    ours = await world.a_job(db, max_concurrency_per_key=1)
+    await world.queued(db, theirs, 1, concurrency_key="b")
+    run = await world.a_run(db, job=ours, concurrency_key="a:b")
+
+    explanation = await explained(client, run)
+
+    key = explanation["gates"][0]
+    assert (key["gate"], key["blocking"], key["held_by"]) == (
+        "concurrency_key",
+        False,
+        [str(run.id)],
+    )
+
+
 async def test_a_jobs_limit_says_who_holds_it(client, db, worker):
     job = await world.a_job(db, max_concurrency=2)
     holders = await world.queued(db, job, 2)

@@ -383,3 +383,11 @@ class NewTime(Struct, frozen=True, kw_only=True):
     payload: bytes | None = None
     gate: str | None = None
     next_gate: str | None = None
+
+
+def key_gate(project_id: str, key: str) -> str:
+    """Name the gate of a concurrency key, as the function `key_gate` of the database does.
+
+    Both texts may contain colons: the length says where the project's id ends.
+    """
+    return f"key:{len(project_id)}:{project_id}:{key}"

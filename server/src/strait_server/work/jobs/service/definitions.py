@@ -23,6 +23,7 @@ from strait_server.base.ids import as_id
 from strait_server.work.jobs.model import DefinitionRow
 from strait_server.work.jobs.rules.schemas import Schema, compile_schema
 from strait_server.work.jobs.store import definitions as store
+from strait_server.work.queue.model import key_gate
 
 _CAPACITY: Final = 10_000
 
@@ -76,7 +77,7 @@ class Definition:
         if self.job.paused or not self.job.enabled:
             return f"pause:{self.job.id}", None
         if concurrency_key and self.job.max_concurrency_per_key:
-            return f"key:{self.job.project_id}:{concurrency_key}", self.job_gate
+            return key_gate(self.job.project_id, concurrency_key), self.job_gate
         return self.job_gate, None
 
 

@@ -1,6 +1,6 @@
 -- Concurrency: places at gates. `blocked` holds who waits, `slots` who is in.
--- Gates are `job:<job id>`, `key:<project id>:<key>` and, while a job is paused or
--- disabled, `pause:<job id>`, which lets nobody in.
+-- Gates are `job:<job id>`, `key:<length of the project id>:<project id>:<key>` and,
+-- while a job is paused or disabled, `pause:<job id>`, which lets nobody in.
 
 -- name: lock_gates
 -- One transaction at a time decides who passes a gate. Whoever leaves a gate may
@@ -182,7 +182,7 @@ with job as materialized (
     select w.run_id, w.rank, w.ord, w.priority, w.expires_at, w.metered, job.id as job_id, job.project_id,
         coalesce(
             job.pause_gate,
-            case when job.keyed then 'key:' || job.project_id || ':' || runs.concurrency_key end,
+            case when job.keyed then key_gate(job.project_id, runs.concurrency_key) end,
             job.job_gate) as gate,
         case when job.pause_gate is null and job.keyed and runs.concurrency_key is not null
             then job.job_gate end as next_gate
@@ -192,7 +192,7 @@ with job as materialized (
 ), rescheduled as (
     update scheduled
     set gate = coalesce(
-            case when job.keyed then 'key:' || job.project_id || ':' || runs.concurrency_key end, job.job_gate),
+            case when job.keyed then key_gate(job.project_id, runs.concurrency_key) end, job.job_gate),
         next_gate = case when job.keyed and runs.concurrency_key is not null then job.job_gate end
     from job, runs
     where scheduled.job_id = job.id
@@ -201,7 +201,7 @@ with job as materialized (
 ), active as materialized (
     -- Locked, so that none is given a place at the moment it ends: nobody would give it back.
     select runs.id, runs.project_id, job.job_gate,
-        case when job.keyed then 'key:' || job.project_id || ':' || runs.concurrency_key end as key_gate
+        case when job.keyed then key_gate(job.project_id, runs.concurrency_key) end as key_gate
     from leases
     cross join lateral unnest(leases.run_ids) as held (run_id)
     join runs on runs.id = held.run_id and runs.status in ('dequeued', 'executing')

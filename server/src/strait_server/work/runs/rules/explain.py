@@ -10,7 +10,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from strait_server.work.queue.model import Status
+from strait_server.work.queue.model import Status, key_gate
 from strait_server.work.runs.model import (
     Explanation,
     Facts,
@@ -70,7 +70,7 @@ def gates_of(facts: Facts) -> list[str]:
     """List the gates with places that a run has to pass, as the queue calls them."""
     gates: list[str] = []
     if facts.concurrency_key and facts.max_concurrency_per_key:
-        gates.append(f"key:{facts.project_id}:{facts.concurrency_key}")
+        gates.append(key_gate(facts.project_id, facts.concurrency_key))
     if facts.max_concurrency:
         gates.append(f"job:{facts.job_id}")
     return gates
