@@ -255,6 +255,24 @@ async def test_a_change_is_announced_and_nothing_else_is(db, database, new_worke
     await listening.close()
 
 
+@pytest.mark.parametrize("project_id", ["a project", " a  b ", "http://a/ b"])
+async def test_a_change_is_understood_though_the_projects_id_has_spaces(
+    database, new_worker, project_id
+):
+    heard = asyncio.Queue()
+    listening = await database.dedicated()
+    await listening.add_listener(module.CHANNEL, lambda *told: heard.put_nowait(told[-1]))
+    worker = new_worker()
+    assert await ask(worker, project_id) == Allow()
+
+    await fail(new_worker(), 5, project_id)
+    async with asyncio.timeout(5):
+        worker.changed(await heard.get())
+
+    assert isinstance(await ask(worker, project_id), Later)
+    await listening.close()
+
+
 async def test_the_score_is_persisted_and_read_by_others(db, new_worker):
     """B.3."""
     worker = new_worker()

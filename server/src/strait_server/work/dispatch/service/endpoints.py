@@ -166,7 +166,8 @@ class Endpoints:
     def changed(self, payload: str = "") -> None:
         """Another worker saw a circuit change, or we may have missed that: read it again."""
         self._changes += 1
-        project_id, _, endpoint = payload.partition(" ")
+        # A project's id may contain spaces, the URL of an endpoint has none.
+        project_id, _, endpoint = payload.rpartition(" ")
         if payload:
             self._known.pop((project_id, endpoint), None)
         else:
