@@ -104,6 +104,13 @@ def test_a_value_that_is_no_value_is_refused():
     assert problems(b"port = {}") == ["port (file): write a text, a number, a boolean or a list"]
 
 
+def test_an_entry_of_a_list_is_not_taken_for_two():
+    """The project `a, b` is not the projects `a` and `b`."""
+    assert problems(b'worker_partitions = ["a, b", "c"]') == [
+        "worker_partitions (file): write entries without commas"
+    ]
+
+
 def test_all_findings_are_reported_together():
     """T123."""
     with pytest.raises(SettingsError) as refusal:

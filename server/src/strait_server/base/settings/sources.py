@@ -149,6 +149,8 @@ def _read_file(
                 texts[key.upper()] = str(value).lower()
             case str() | int() | float():
                 texts[key.upper()] = str(value)
+            case list() if any("," in str(entry) for entry in value):
+                problems.append(f"{key} (file): write entries without commas")
             case list():
                 texts[key.upper()] = ",".join(map(str, value))
             case _:
