@@ -14,6 +14,7 @@ from strait_server.work.dispatch.model import Allow, Probe
 from strait_server.work.dispatch.rules import circuit as circuits
 from strait_server.work.dispatch.service import endpoints as module
 from strait_server.work.dispatch.service.endpoints import Endpoints, Later
+from strait_server.work.dispatch.service.provisions import LONGEST_NAME
 
 URL = "http://endpoint.example:80/work"
 OTHER = "proj_2"
@@ -271,6 +272,17 @@ async def test_a_change_is_understood_though_the_projects_id_has_spaces(
 
     assert isinstance(await ask(worker, project_id), Later)
     await listening.close()
+
+
+async def test_the_circuit_of_the_longest_name_is_kept_and_announced(new_worker):
+    project_id, endpoint = "😀" * 64, "e" * LONGEST_NAME
+    worker = new_worker()
+    for _ in range(5):
+        worker.failed(project_id, endpoint)
+
+    await worker.report()
+
+    assert isinstance(await new_worker().admit(project_id, endpoint, probe_seconds=1.0), Later)
 
 
 async def test_the_score_is_persisted_and_read_by_others(db, new_worker):

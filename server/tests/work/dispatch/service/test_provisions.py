@@ -7,7 +7,7 @@ import world
 
 from strait_server.base.errors import Invalid
 from strait_server.base.outbound.urls import EndpointPolicy
-from strait_server.work.dispatch.service.provisions import Provisions
+from strait_server.work.dispatch.service.provisions import LONGEST_NAME, Provisions
 from strait_server.work.jobs.service.definitions import Definition
 
 
@@ -31,6 +31,17 @@ async def test_an_endpoint_has_one_name_however_it_is_spelt(db, provisions, url)
     provision = provisions.of(Definition(job))
 
     assert provision.endpoint == "http://endpoint.example:80/work"
+
+
+async def test_the_names_of_long_addresses_are_short_and_differ(db, provisions):
+    longest = "http://endpoint.example/" + "é" * 2000
+    names = [
+        provisions.of(Definition(await world.a_job(db, endpoint_url=longest + end))).endpoint
+        for end in ("a", "b", "b?key=secret")
+    ]
+
+    assert [len(name) for name in names] == [LONGEST_NAME] * 3
+    assert names[0] != names[1] == names[2]
 
 
 async def test_a_job_is_prepared_again_when_it_changed(db, provisions):

@@ -8,6 +8,7 @@ a few seconds at most (T127).
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
@@ -26,12 +27,14 @@ from strait_server.work.jobs.service.definitions import Definition
 
 _CAPACITY: Final = 10_000
 _SECRETS_SECONDS: Final = 5.0
+LONGEST_NAME: Final = 1000  # PostgreSQL neither indexes nor announces texts of any length
 
 
 class Provision(Struct, frozen=True):
     """A job ready to be sent: where, with which headers, under which policy.
 
-    `endpoint` names the primary for circuits: its URL in one spelling, without the query.
+    `endpoint` names the primary for circuits: its URL in one spelling, without the query;
+    of a very long one the beginning, and a hash of the whole.
     """
 
     definition: Definition
@@ -139,4 +142,8 @@ class Provisions:
 
 def _name(target: urls.Target) -> str:
     path = target.head.split(b" ", 2)[1].partition(b"?")[0].decode()
-    return f"{target.origin.scheme}://{target.origin}{path}"
+    name = f"{target.origin.scheme}://{target.origin}{path}"
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = f"#{sha256(name.encode()).hexdigest()}"  # no other name has a `#`
+    return name[: LONGEST_NAME - len(digest)] + digest
