@@ -23,9 +23,9 @@ async def connect(server):
     await owner.execute("create database migrated")
     connections = []
 
-    async def _connect(**settings):
+    async def _connect(database="migrated", **settings):
         connections.append(
-            await asyncpg.connect(server.dsn, database="migrated", server_settings=settings)
+            await asyncpg.connect(server.dsn, database=database, server_settings=settings)
         )
         return connections[-1]
 

@@ -55,6 +55,19 @@ async def test_a_failure_names_the_place_and_what_postgresql_said(raw):
     assert failure.value.message == '0001_step.sql, line 5: type "nonsense" does not exist'
 
 
+@pytest.mark.parametrize("look", [check, pending, lambda *step: migrate(*step, lock_seconds=1)])
+async def test_a_database_that_cannot_hold_every_text_is_refused(raw, connect, look):
+    await raw.execute("create database narrow encoding 'LATIN1' locale 'C' template template0")
+    narrow = await connect(database="narrow")
+
+    with pytest.raises(SchemaMismatch, match=r"LATIN1 .* encoding 'UTF8'"):
+        await look(narrow, [ONE])
+
+    assert await tables(narrow) == []
+    await narrow.close()
+    await raw.execute("drop database narrow")
+
+
 async def test_a_failure_without_a_position_names_the_statement(raw):
     broken = a_file(
         1, "create table a (id int unique);\n\n-- twice\ninsert into a values (1), (1);"

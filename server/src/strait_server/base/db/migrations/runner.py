@@ -81,6 +81,13 @@ async def migrate(
 
 async def pending(connection: asyncpg.Connection, files: Sequence[Migration]) -> list[Migration]:
     """List what was not applied yet. `SchemaMismatch` when the database is not on this path."""
+    encoding: str = connection.get_settings().server_encoding
+    if encoding != "UTF8":
+        raise SchemaMismatch(
+            f"the database is encoded in {encoding} and cannot hold every text: make another, "
+            "with `create database ... encoding 'UTF8' template template0`, and name it in "
+            "DATABASE_URL"
+        )
     rows = await applied(connection)
     done = {row.version for row in rows}
     waiting = [file for file in files if file.version not in done]
