@@ -1,5 +1,6 @@
 """The API of a process: the edge around the express lane around Litestar."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Annotated, Final, TypeAlias, cast
@@ -33,7 +34,8 @@ from strait_server.base.telemetry.access_log import AccessLog
 
 _TITLE: Final = "Strait API"
 _DESCRIPTION: Final = "Background jobs, workflows and AI-agent runs on PostgreSQL."
-_TRIGGER_BODY: Final = 6 * 1024 * 1024
+_PAYLOAD_BODY: Final = 6 * 1024 * 1024
+_HAS_PAYLOAD: Final = re.compile(r"/v1/(?:jobs/[^/]+/trigger|runs/[^/]+/reschedule)")
 _LIMIT_SCHEMA: Final = {"type": "integer", "minimum": 1, "default": DEFAULT_LIMIT}
 _LIMIT_WORDS: Final = f"How many rows at most. More than {MAX_LIMIT} count as {MAX_LIMIT}."
 _CURSOR_WORDS: Final = "The `next_cursor` of the page before."
@@ -133,11 +135,11 @@ def _dependencies(services: Services | None) -> dict[str, Provide]:
 
 def _rules(settings: Settings) -> Rules:
     usual = settings.max_request_body_size
-    largest = max(usual, _TRIGGER_BODY)
+    largest = max(usual, _PAYLOAD_BODY)
 
     def body_limit(path: str) -> int:
-        """Let triggers be longer: payloads have a limit of their own (api 1.2)."""
-        return largest if path.startswith("/v1/jobs/") and "/trigger" in path else usual
+        """Let what carries a payload be longer: payloads have a limit of their own (api 1.2)."""
+        return largest if _HAS_PAYLOAD.match(path) else usual
 
     return Rules(
         timeout_seconds=settings.request_timeout.total_seconds(),

@@ -7,6 +7,8 @@ import world
 
 from strait_server.work.queue.model import Status
 
+FIVE_MEBIBYTES = 5 * 1024 * 1024
+
 
 async def moved(client, run, at, **body):
     return await client.post(
@@ -70,6 +72,26 @@ async def test_its_payload_can_be_changed_on_the_way(client, db):
     refused = await moved(client, run, at, payload=[3])
     assert refused.status_code == 400
     assert bytes((await world.the_run(db, run.id)).payload) == b'{"n":2}'
+
+
+@pytest.mark.parametrize("path", ["reschedule", "reschedule/"])
+async def test_its_payload_may_have_five_mebibytes_as_in_a_trigger(db, door, path):
+    client = await door((await world.a_key(db)).key)
+    run = await world.a_run(db)
+    at = (await world.in_a_while(db)).isoformat()
+
+    async def with_payload(size):
+        body = {"scheduled_at": at, "payload": "x" * (size - 2)}  # and two quotes
+        return await client.post(f"/v1/runs/{run.id}/{path}", json=body)
+
+    largest = await with_payload(FIVE_MEBIBYTES)
+    too_large = await with_payload(FIVE_MEBIBYTES + 1)
+
+    assert largest.status_code == 200
+    assert len(largest.json()["payload"]) == FIVE_MEBIBYTES - 2
+    assert too_large.status_code == 413
+    assert too_large.json()["message"] == f"payload exceeds {FIVE_MEBIBYTES} bytes"
+    assert len(bytes((await world.the_run(db, run.id)).payload)) == FIVE_MEBIBYTES
 
 
 async def test_a_run_that_is_put_off_gives_its_place_to_the_next(client, db):

@@ -218,7 +218,12 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     request_timeout: Annotated[timedelta, Setting("30s", period, "Longest time of one request")]
     max_request_body_size: Annotated[
-        int, Setting("1048576", whole(1, _MANY), "Largest request body in bytes")
+        int,
+        Setting(
+            "1048576",
+            whole(1, _MANY),
+            "Largest request body in bytes; of triggers and reschedules at least 6291456",
+        ),
     ]
     max_bulk_trigger_items: Annotated[
         int, Setting("500", whole(1, 100_000), "Most runs per bulk trigger")

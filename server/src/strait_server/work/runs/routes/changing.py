@@ -228,8 +228,8 @@ async def reschedule_run(
 ) -> Run:
     """Move a delayed or queued run to another time, and its payload with it if given.
 
-    The time is bounded as in a trigger. The run lives as long after the new time
-    as it would have after the old one. One that does not wait answers 409.
+    Both are bounded as in a trigger. The run lives as long after the new time as
+    it would have after the old one. One that does not wait answers 409.
     """
     return await moving.reschedule(
         db,
