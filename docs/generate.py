@@ -8,6 +8,7 @@ import asyncio
 import inspect
 import json
 import pkgutil
+import re
 import shutil
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from typing import Any
 
 import asyncpg
 import strait_server
+from strait_cli import errors as endings
 from strait_cli import tree
 from strait_server.app.api import document
 from strait_server.base.db.embedded import server as embedded
@@ -103,7 +105,7 @@ def commands() -> str:
         "Commands",
         f"The command line has {len(rows)} commands. `strait <command> --help` tells the rest.",
         "| command | what it does |\n|---|---|",
-        sorted(rows),
+        [*sorted(rows), _exit_codes()],
     )
 
 
@@ -119,6 +121,19 @@ async def schema(dsn: str) -> str:
 
 def _page(title: str, lead: str, head: str, rows: list[str]) -> str:
     return f"{GENERATED}\n# {title}\n\n{lead}\n\n{head}\n" + "\n".join(rows) + "\n"
+
+
+def _exit_codes() -> str:
+    told = re.findall(r"^[ │├└─]+(\w+) +[0-9]+  (.+)$", endings.__doc__ or "", re.MULTILINE)
+    kinds = [(getattr(endings, name), when) for name, when in told]
+    rows = [f"| {kind.exit_code} | `{kind.code}` | {when} |" for kind, when in kinds]
+    return "\n".join(
+        [
+            "\n## Exit codes\n\n0 is success. A program reads the name as `code` in the error.",
+            "\n| code | name | when |\n|---|---|---|",
+            *sorted(rows, key=lambda row: int(row.split()[1])),
+        ]
+    )
 
 
 def _code(text: str) -> str:

@@ -14,6 +14,7 @@
     ├── WaitExpired       9  what we waited for did not happen in time
     ├── RunFailed        10  what we waited for ended unsuccessfully
     ├── Unreachable      12  no connection, or no answer in time
+    │   └── NoDatabase   12  the same, between the server and its database
     └── Interrupted     130  Ctrl-C
 
 The exit code belongs to the class; nothing here reads an error's text.
@@ -153,6 +154,10 @@ class Unreachable(CliError):
     hint = "start a server with strait serve, or name another: --server, STRAIT_SERVER"
 
 
+class NoDatabase(Unreachable):
+    hint = "see where DATABASE_URL comes from: strait config check"
+
+
 class Interrupted(CliError):
     exit_code = 130
     code = "interrupted"
@@ -168,6 +173,9 @@ _BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
     422: Rejected,
     429: RateLimited,
 }
+_BY_SERVERS_EXIT: Final[Mapping[int, type[CliError]]] = {
+    kind.exit_code: kind for kind in (ConfigError, WaitExpired, NoDatabase)
+}
 
 
 def kind_of(status: int) -> type[ApiError]:
@@ -175,3 +183,8 @@ def kind_of(status: int) -> type[ApiError]:
     if status >= 500:  # noqa: PLR2004  the first status that is the server's fault
         return ServerError
     return _BY_STATUS.get(status, ApiError)
+
+
+def kind_of_exit(code: int) -> type[CliError]:
+    """Say which error it is when a command of the server itself ends with this code."""
+    return _BY_SERVERS_EXIT.get(code, CliError)

@@ -30,7 +30,7 @@ def main() -> int:
     except StraitError as error:
         sys.stderr.write(f"strait: {error.message}\n")
         sys.stderr.writelines(f"  {problem}\n" for problem in error.problems)
-        return 3
+        return commands.exit_code(error)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,21 @@ import socket
 import subprocess
 import sys
 
+import asyncpg
 import pytest
 import world
 from base.db.embedded import machine
+from crew import eventually
 
 from strait_server.app import commands
+from strait_server.base.db.migrations.runner import SQL
 
 DEADLINE = 60.0
+END_OTHERS = """
+select pg_terminate_backend(pid)
+from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid() and query like '%try_advisory%'
+"""
 SECRETS = {name: world.ENVIRON[name] for name in ("INTERNAL_SECRET", "JWT_SIGNING_KEY")}
 
 
@@ -49,6 +57,15 @@ def run():
     for each in started:
         each.terminate()  # not killed: it has children of its own
         each.communicate(timeout=DEADLINE)
+
+
+@pytest.fixture
+async def other_migration(empty_dsn):
+    """Hold the lock of migrations."""
+    raw = await asyncpg.connect(empty_dsn)
+    assert await raw.fetchval(SQL["try_lock"].text)
+    yield raw
+    await raw.close()
 
 
 def hears(process, message, *, times=1):
@@ -169,6 +186,84 @@ async def test_migrate_brings_the_database_of_the_file_up_to_date(empty_dsn, tmp
     assert (failed, done, passed) == (1, 0, 0)
     assert json.loads(told) == {"status": "up_to_date", "applied": everything}
     assert json.loads(after) == {"status": "up_to_date"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["strait_cli", "migrate", "-o", "compact"],
+        ["strait_cli", "migrate", "--check", "-o", "compact"],
+        ["strait_cli", "serve"],
+        ["strait_server", "--processes=2"],
+    ],
+    ids=["migrate", "check", "serve", "processes"],
+)
+def test_a_database_that_is_not_there_is_named_with_the_way_out(tmp_path, run, command):
+    """And not its password. The exit code is that of a server that is not there (cli 3)."""
+    url = "postgresql://strait:hunter2@127.0.0.1:1/strait"
+
+    code, said = ends(run(tmp_path, "-m", *command, DATABASE_URL=url, PORT="0", **SECRETS))
+
+    assert code == 12
+    assert (
+        "cannot connect to DATABASE_URL postgresql://***@127.0.0.1:1/strait: Connection refused; "
+        "see whether PostgreSQL runs there, or set another DATABASE_URL"
+    ) in said
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "reason"),
+    [
+        ("/postgres?", "/nowhere?", 'database "nowhere" does not exist; create it'),
+        ("strait@", "nobody@", 'Peer authentication failed for user "nobody"; let this user in'),
+    ],
+)
+def test_what_postgresql_says_is_the_reason(postgres, tmp_path, run, right, wrong, reason):
+    url = postgres.dsn_of("postgres").replace(right, wrong)
+
+    code, said = ends(run(tmp_path, "-m", "strait_cli", "migrate", DATABASE_URL=url))
+
+    assert (code, json.loads(said)["code"]) == (12, "unreachable")
+    assert f": {reason}, or set another DATABASE_URL" in json.loads(said)["error"]
+
+
+@pytest.mark.parametrize("password", ["hun/ter2", "hun#ter2", "hun?ter2"])
+def test_an_address_that_is_none_tells_nothing_of_the_password(tmp_path, run, password):
+    url = f"postgresql://strait:{password}@127.0.0.1/strait"
+
+    code, said = ends(run(tmp_path, "-m", "strait_server", DATABASE_URL=url, **SECRETS))
+
+    assert code == 3
+    assert said.startswith("strait: DATABASE_URL will not do; write an address such as ")
+    assert "hun" not in said
+    assert "ter2" not in said
+
+
+async def test_a_connection_that_is_lost_while_migrating_is_said_to_be(
+    empty_dsn, other_migration, tmp_path, run
+):
+    migrating = run(tmp_path, "-m", "strait_cli", "migrate", DATABASE_URL=empty_dsn)
+
+    await eventually(lambda: other_migration.fetchval(END_OTHERS), within=DEADLINE)
+
+    code, said = ends(migrating)
+    assert code == 12
+    assert " was lost: " in (error := json.loads(said)["error"])
+    assert error.endswith("; start again: what was applied stays")
+
+
+@pytest.mark.parametrize("command", [["strait_cli", "migrate"], ["strait_server"]])
+@pytest.mark.usefixtures("other_migration")
+async def test_who_waits_too_long_for_another_migration_has_waited_in_vain(
+    empty_dsn, tmp_path, run, command
+):
+    hurry = {"MIGRATION_LOCK_TIMEOUT": "100ms", "PORT": "0"}
+
+    code, said = ends(run(tmp_path, "-m", *command, DATABASE_URL=empty_dsn, **hurry, **SECRETS))
+
+    assert code == 9
+    assert "somebody else has been migrating this database for 0.1 seconds" in said
 
 
 async def test_many_processes_share_secrets_and_a_schema_that_waits_for_its_migration(

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn, Protocol, cast
 
 import typer
 
-from strait_cli.errors import CliError, ConfigError
+from strait_cli.errors import CliError, ConfigError, kind_of_exit
 from strait_cli.invocation import Invocation
 from strait_cli.output.resources import SCHEMA, SETTING
 
@@ -151,5 +151,5 @@ def _server() -> Generator[ServerCommands]:
     try:
         yield cast("ServerCommands", commands)
     except errors.StraitError as error:
-        kind = ConfigError if isinstance(error, errors.Invalid) else CliError
+        kind = kind_of_exit(commands.exit_code(error))
         raise kind(error.message, details=[*error.problems]) from error

@@ -18,20 +18,21 @@ import uvloop
 from msgspec import Struct, structs
 
 from strait_server.app import everything, local_secrets, processes, starter
+from strait_server.app.first_connection import first_connection
 from strait_server.app.processes import SHARED_PORT
 from strait_server.base.db import scope
 from strait_server.base.db.embedded import server as embedded
 from strait_server.base.db.migrations import runner
+from strait_server.base.db.migrations.errors import MigrationLocked
 from strait_server.base.db.migrations.files import load_migrations
-from strait_server.base.db.outage import FAILURES
-from strait_server.base.errors import Invalid, Unavailable
+from strait_server.base.errors import Invalid, StraitError, Unavailable
 from strait_server.base.settings import TABLE, MigrationMode, Settings, describe, warnings
 from strait_server.base.settings.sources import SettingsError, find_file, read
 from strait_server.base.telemetry import logs
 
 _log = structlog.get_logger(__name__)
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
-_CONNECT_SECONDS: Final = 10
+_EXIT_CODES: Final = ((Invalid, 3), (MigrationLocked, 9), (Unavailable, 12))  # else 1
 _LOOK_SECONDS: Final = 1.0
 _FOLDER_MODE: Final = 0o711  # the embedded server's user must be able to pass through
 
@@ -80,7 +81,8 @@ def migrate(database_url: str | None, check: bool) -> runner.Prepared:  # noqa: 
         environ["DATABASE_URL"] = database_url
     unused = local_secrets.made_up()
     with _database(environ, secrets=unused, log_to=sys.stderr.buffer) as settings:
-        return uvloop.run(_migrate(settings, check=check))
+        mode = MigrationMode.MANUAL if check else MigrationMode.AUTO
+        return uvloop.run(_prepare(settings, mode))
 
 
 def config_check() -> ConfigReport:
@@ -94,6 +96,11 @@ def config_check() -> ConfigReport:
         for line in describe(settings)
     ]
     return ConfigReport(rows, [])
+
+
+def exit_code(error: StraitError) -> int:
+    """Tell with which code a command ends that this stopped; the command line lists them all."""
+    return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)
 
 
 def _serve(
@@ -179,35 +186,23 @@ def _local(environ: Mapping[str, str], file: bytes | None) -> Mapping[str, str]:
 
 
 async def _prepare_schema(settings: Settings) -> None:
-    raw = await _connect(settings)
-    try:
-        done = await runner.prepare(
-            raw,
-            load_migrations(),
-            mode=settings.migration_mode,
-            lock_seconds=settings.migration_lock_timeout.total_seconds(),
-        )
-        await _see_to_the_wall(raw, may_write=settings.migration_mode is MigrationMode.AUTO)
-    finally:
-        await raw.close()
+    done = await _prepare(settings, settings.migration_mode)
     if done.applied:
         _log.info("schema migrated", applied=len(done.applied), newest=done.applied[-1])
     if done.pending:
         _log.warning("migrations are pending", pending=len(done.pending), next=done.pending[0])
 
 
-async def _migrate(settings: Settings, *, check: bool) -> runner.Prepared:
-    raw = await _connect(settings)
-    try:
+async def _prepare(settings: Settings, mode: MigrationMode) -> runner.Prepared:
+    """Do to the schema what the mode says, or raise what stands in the way."""
+    async with first_connection(settings.database_url) as raw:
         done = await runner.prepare(
             raw,
             load_migrations(),
-            mode=MigrationMode.MANUAL if check else MigrationMode.AUTO,
+            mode=mode,
             lock_seconds=settings.migration_lock_timeout.total_seconds(),
         )
-        await _see_to_the_wall(raw, may_write=not check)
-    finally:
-        await raw.close()
+        await _see_to_the_wall(raw, may_write=mode is MigrationMode.AUTO)
     return done
 
 
@@ -228,13 +223,6 @@ async def _see_to_the_wall(raw: asyncpg.Connection, *, may_write: bool) -> None:
             "requests are not held to their project by the database: run as a superuser"
             f" `{wall.remedy}`, then `strait migrate`, and start again"
         )
-
-
-async def _connect(settings: Settings) -> asyncpg.Connection:
-    try:
-        return await asyncpg.connect(settings.database_url, timeout=_CONNECT_SECONDS)
-    except FAILURES as error:
-        raise Unavailable(f"the database does not answer: {error}") from error
 
 
 def _say(line: str) -> None:

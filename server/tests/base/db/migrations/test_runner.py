@@ -12,6 +12,7 @@ from strait_server.base.db.migrations.errors import (
 )
 from strait_server.base.db.migrations.files import load_migrations
 from strait_server.base.db.migrations.runner import applied, check, migrate, pending, prepare
+from strait_server.base.db.outage import FAILURES, is_outage
 from strait_server.base.settings import MigrationMode
 
 DEADLINE = 30.0
@@ -77,6 +78,15 @@ async def test_a_failure_without_a_position_names_the_statement(raw):
         await migrate(raw, [broken], lock_seconds=1)
 
     assert failure.value.problems[0] == "Key (id)=(1) already exists."
+
+
+async def test_a_connection_that_is_lost_is_no_failure_of_the_statement(raw):
+    last = outside(1, "select pg_terminate_backend(pg_backend_pid());")
+
+    with pytest.raises(FAILURES) as failure:
+        await migrate(raw, [last], lock_seconds=1)
+
+    assert is_outage(failure.value)
 
 
 async def test_a_failed_migration_lets_go_of_the_lock(raw, connect):

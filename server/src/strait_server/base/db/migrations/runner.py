@@ -17,6 +17,7 @@ from strait_server.base.db.migrations.errors import (
     SchemaMismatch,
 )
 from strait_server.base.db.migrations.files import Migration, Statement
+from strait_server.base.db.outage import is_outage
 from strait_server.base.db.queries import load_queries
 from strait_server.base.settings import MigrationMode
 
@@ -166,6 +167,8 @@ async def _execute(db: Connection, file: Migration) -> None:
         try:
             await db.raw.execute(statement.text, timeout=_LONGEST_STATEMENT_SECONDS)
         except asyncpg.PostgresError as error:
+            if is_outage(error):  # it was not the statement's fault
+                raise
             raise _failure(file, statement, error) from error
 
 
