@@ -3,7 +3,10 @@
 import pytest
 
 from strait_server.base.http.schemas import Schemas
-from strait_server.work.jobs.model import LENGTHS, MANY, METADATA, RANGES, TAGS, CreateJob
+from strait_server.tenancy.access.routes import CreateKey
+from strait_server.tenancy.projects.routes import CreateProject
+from strait_server.work.intake.model import TriggerJob, TriggerJobInBulk
+from strait_server.work.jobs.model import LENGTHS, MANY, METADATA, RANGES, TAGS, CloneJob, CreateJob
 from strait_server.work.jobs.routes import CreateJobs, PauseJob, SwitchJobs
 from strait_server.work.runs.routes.changing import CancelRuns, ReplayDeadLetters, ReplayRuns
 
@@ -33,6 +36,10 @@ def test_the_contract_tells_the_limits_of_labels_and_entries():
         assert labels["maxProperties"] == extent.entries
         assert labels["propertyNames"]["maxLength"] == extent.key
         assert labels["additionalProperties"]["maxLength"] == extent.value
+    for kind, field in ((CreateJob, "default_run_metadata"), (TriggerJob, "metadata")):
+        schema.of(kind)
+        labels = schema.components[kind.__name__]["properties"][field]["anyOf"][0]
+        assert labels["propertyNames"]["pattern"] == "^[^_]"
     assert (entry["name"]["minLength"], entry["name"]["maxLength"]) == (1, METADATA.key)
     assert (entry["max"]["minimum"], entry["window_secs"]["maximum"]) == (1, MANY)
 
@@ -49,6 +56,12 @@ def test_the_contract_tells_the_limits_of_labels_and_entries():
         (ReplayRuns, "run_ids", "maxItems", 100),
         (ReplayDeadLetters, "run_ids", "maxItems", 500),
         (ReplayDeadLetters, "limit", "maximum", 500),
+        (ReplayRuns, "run_ids", "minItems", 1),
+        (TriggerJobInBulk, "items", "minItems", 1),
+        (TriggerJobInBulk, "items", "maxItems", 500),
+        (CreateKey, "scopes", "minItems", 1),
+        (CreateProject, "id", "pattern", r"^(?!.*\.\.)[^/\x00-\x1f\x7f]{1,64}$"),
+        (CloneJob, "slug", "pattern", "^(?:[A-Za-z0-9][A-Za-z0-9_.:~-]*)?$"),
     ],
 )
 def test_the_contract_tells_how_much_a_request_may_hold(kind, field, limit, most):

@@ -23,7 +23,7 @@ class CreateKey(Struct, frozen=True, kw_only=True):
 
     name: Name
     project_id: str | None = None
-    scopes: tuple[Scope, ...] | None = None
+    scopes: Annotated[tuple[Scope, ...], Meta(extra_json_schema={"minItems": 1})] | None = None
     expires_in_days: Annotated[int, Meta(ge=0, le=36_500)] | None = None
     rate_limit_requests: Count | None = None
     rate_limit_window_secs: Count | None = None

@@ -1,12 +1,14 @@
 """Nouns of projects."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from strait_server.base.facts import Fact
 
+# Ids are caller's choice and stand in paths (behaviour 13.10).
+ID: Final = r"(?!.*\.\.)[^/\x00-\x1f\x7f]{1,64}"
 Timezone = Annotated[str, Meta(min_length=1, max_length=64)]
 Region = Annotated[str, Meta(max_length=64)]
 Count = Annotated[int, Meta(ge=0, le=2_147_483_647)]

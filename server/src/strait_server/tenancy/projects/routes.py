@@ -11,6 +11,7 @@ from strait_server.base.http.params import Db, FromPath, FromQuery, JSONBody
 from strait_server.tenancy.access.model import Actor
 from strait_server.tenancy.projects import service as projects
 from strait_server.tenancy.projects.model import (
+    ID,
     ChangeQuotas,
     Project,
     ProjectSettings,
@@ -23,7 +24,7 @@ from strait_server.tenancy.projects.model import (
 class CreateProject(Struct, frozen=True, kw_only=True):
     """Body of the request for a project."""
 
-    id: Annotated[str, Meta(min_length=1, max_length=64)]
+    id: Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": f"^{ID}$"})]
     org_id: Annotated[str, Meta(min_length=1, max_length=64)]
     name: Annotated[str, Meta(min_length=2, max_length=255)]
 

@@ -5,10 +5,10 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from strait_server.base.errors import Invalid
+from strait_server.tenancy.projects.model import ID
 
 _LOCAL_ZONES: Final = frozenset({"localtime", "posixrules", "Factory"})  # another on each machine
-# Ids are caller's choice and stand in paths (behaviour 13.10).
-_ID: Final = re.compile(r"(?!.*\.\.)[^/\x00-\x1f\x7f]{1,64}")
+_ID: Final = re.compile(ID)
 
 
 def check_id(project_id: str) -> None:

@@ -16,7 +16,7 @@ TagValue = Annotated[str, Meta(max_length=256)]
 Tags = Annotated[dict[TagKey, TagValue], Meta(max_length=20)]
 Metadata = Annotated[
     dict[
-        Annotated[str, Meta(min_length=1, max_length=128)],
+        Annotated[str, Meta(min_length=1, max_length=128, extra_json_schema={"pattern": "^[^_]"})],
         Annotated[str, Meta(max_length=1024)],
     ],
     Meta(max_length=50),
@@ -24,6 +24,8 @@ Metadata = Annotated[
 Priority = Annotated[int, Meta(ge=0, le=10)]
 Seconds = Annotated[int, Meta(ge=0, le=31_536_000)]
 Instant = Annotated[datetime, Meta(tz=True)]
+
+MOST_ITEMS: Final = 500
 
 _SLICES: Final = 60
 _FINEST_SLICE_SECONDS: Final = 0.1
@@ -44,9 +46,15 @@ class TriggerJob(Struct, frozen=True, kw_only=True):
 
 
 class TriggerJobInBulk(Struct, frozen=True, kw_only=True):
-    """Body of a bulk trigger: all items are admitted, or none."""
+    """Body of a bulk trigger: all items are admitted, or none.
 
-    items: Annotated[tuple[TriggerJob, ...], Meta(extra_json_schema={"minItems": 1})]
+    How many there may be is a setting of the server, `MAX_BULK_TRIGGER_ITEMS`:
+    500, if it says nothing else.
+    """
+
+    items: Annotated[
+        tuple[TriggerJob, ...], Meta(extra_json_schema={"minItems": 1, "maxItems": MOST_ITEMS})
+    ]
 
 
 class Triggered(Struct, frozen=True, kw_only=True):

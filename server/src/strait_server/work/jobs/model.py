@@ -91,7 +91,7 @@ Tags = Annotated[
 ]
 Metadata = Annotated[
     dict[
-        Annotated[str, told(minLength=1, maxLength=METADATA.key)],
+        Annotated[str, told(minLength=1, maxLength=METADATA.key, pattern="^[^_]")],
         Annotated[str, told(maxLength=METADATA.value)],
     ],
     told(maxProperties=METADATA.entries),
@@ -231,7 +231,7 @@ class CloneJob(Struct, frozen=True, kw_only=True):
     """The copy's name and slug; without them `<name> (copy)` and `<slug>-copy`."""
 
     name: Annotated[str, told(maxLength=LENGTHS["name"][1])] | None = None
-    slug: Annotated[str, told(maxLength=LENGTHS["slug"][1])] | None = None
+    slug: Annotated[str, told(maxLength=LENGTHS["slug"][1], pattern=f"^(?:{SLUG})?$")] | None = None
 
 
 class SetEndpoint(Struct, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ from strait_server.base.db.database import Line
 from strait_server.base.errors import Invalid, LimitReached, StraitError, TooLarge
 from strait_server.work.intake import store
 from strait_server.work.intake.model import (
+    MOST_ITEMS,
     Draft,
     Plan,
     Triggered,
@@ -54,7 +55,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     worth: int
     default_ttl_secs: int = 0
-    max_bulk_items: int = 500
+    max_bulk_items: int = MOST_ITEMS
 
 
 class Origin(Struct, frozen=True, kw_only=True):

@@ -49,7 +49,9 @@ class CancelMatchingRuns(Struct, frozen=True, kw_only=True):
 class ReplayRuns(Struct, frozen=True, kw_only=True):
     """Body of a bulk replay: the ids of up to 100 runs."""
 
-    run_ids: Annotated[tuple[str, ...], Meta(extra_json_schema={"maxItems": MOST_REPLAYS})] = ()
+    run_ids: Annotated[
+        tuple[str, ...], Meta(extra_json_schema={"minItems": 1, "maxItems": MOST_REPLAYS})
+    ] = ()
 
 
 class ReplayDeadLetters(Struct, frozen=True, kw_only=True):
