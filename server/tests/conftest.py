@@ -17,11 +17,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import httpx
 import pytest
 import world
+from journeys.wire import Wire
 
 from strait_server.app import lifespan
 from strait_server.app.api import build
@@ -59,6 +61,12 @@ class Cluster:
     @property
     def dsn(self):
         return self._server.dsn
+
+    @property
+    def socket(self):
+        """Where it listens."""
+        address = parse_qs(urlsplit(self.dsn).query)
+        return f"{address['host'][0]}/.s.PGSQL.{address['port'][0]}"
 
     def dsn_of(self, name):
         address, _, options = self.dsn.partition("?")
@@ -257,6 +265,24 @@ async def database(postgres, template):
     yield database
     await database.close()
     await postgres.drop(name)
+
+
+@pytest.fixture
+async def wire(postgres):
+    """Lay a wire to the server, which a test can spoil."""
+    wire = Wire(postgres.socket)
+    await wire.start()
+    yield wire
+    await wire.stop()
+
+
+@pytest.fixture
+async def far(database, wire):
+    """Reach the test's own database through the wire."""
+    far = Database(wire.dsn(urlsplit(database.dsn).path[1:]))
+    yield far
+    wire.mend()
+    await far.close()
 
 
 @pytest.fixture

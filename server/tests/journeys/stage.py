@@ -70,8 +70,23 @@ class Stage:
 
     async def start_api(self, *command: str, mode: str = "api") -> Program:
         self.api = self._start(mode, *command, PORT=str(self.port))
-        await eventually(self._answers, within=READY, what="that the API answers")
+        await _answers(self.api, self.client)
         return self.api
+
+    @asynccontextmanager
+    async def another_api(self, **environ: str) -> AsyncIterator[httpx.AsyncClient]:
+        """Have a second API for a while. Answers a customer of it, with time to wait."""
+        port = postmaster.free_port(None)
+        api = self._start("api", PORT=str(port), **environ)
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", headers=self.credentials, timeout=40
+        ) as client:
+            await _answers(api, client)
+            try:
+                yield client
+            finally:
+                api.signal(signal.SIGTERM)
+                await api.ended(within=40)
 
     async def start_worker(self, *command: str, **environ: str) -> Program:
         worker = self._start("worker", *command, **environ)
@@ -202,18 +217,24 @@ class Stage:
         self.programs.append(program)
         return program
 
-    async def _answers(self) -> bool:
-        assert self.api.alive, f"{self.api.name} ended: {self.api.said()[-3:]}"
-        with suppress(httpx.TransportError):
-            return (await self.client.get("/health/ready")).is_success
-        return False
-
     async def _ask(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
         answer = await self.client.post(
             path, json=body, headers={"X-Internal-Secret": SECRET, "X-Project-Id": PROJECT}
         )
         assert answer.is_success, answer.text
         return answer.json()
+
+
+async def _answers(api: Program, client: httpx.AsyncClient) -> None:
+    """Wait until an API is ready."""
+
+    async def is_ready() -> bool:
+        assert api.alive, f"{api.name} ended: {api.said()[-3:]}"
+        with suppress(httpx.TransportError):
+            return (await client.get("/health/ready")).is_success
+        return False
+
+    await eventually(is_ready, within=READY, what="that the API answers")
 
 
 @asynccontextmanager

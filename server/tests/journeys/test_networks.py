@@ -1,8 +1,12 @@
-"""A network that swallows answers between a worker and PostgreSQL (behaviour 8.4, D20)."""
+"""Networks that swallow answers between a process and PostgreSQL (behaviour 8.4, D20; api 3.2)."""
+
+import asyncio
+import time
 
 import pytest
 from journeys.endpoint import works_for
 from journeys.machine import eventually
+from journeys.stage import READY
 from journeys.wire import Wire
 
 LEASE = 6.0
@@ -25,10 +29,17 @@ async def far_worker(stage, wire):
     return await start_far_worker(stage, wire)
 
 
+@pytest.fixture
+async def far_api(stage, wire):
+    """Start a second API, which reaches PostgreSQL through the wire only."""
+    await stage.job("afar")
+    async with stage.another_api(DATABASE_URL=wire.dsn("strait")) as customer:
+        yield customer
+
+
 async def start_far_worker(stage, wire, **environ):
     """Start a worker that reaches PostgreSQL through the wire only."""
-    dsn = f"postgresql://strait@127.0.0.1:{wire.port}/strait?sslmode=disable"
-    return await stage.start_worker(DATABASE_URL=dsn, **HASTY | environ)
+    return await stage.start_worker(DATABASE_URL=wire.dsn("strait"), **HASTY | environ)
 
 
 async def test_runs_whose_claim_was_committed_but_not_heard_of_are_not_lost(
@@ -102,6 +113,70 @@ async def test_a_heartbeat_that_is_not_answered_costs_a_worker_nothing(settled, 
 
     assert [call.attempt for call in settled.endpoint.calls_to("beaten")] == [1]
     assert [line["msg"] for line in worker.said()].count("worker registered") == 1
+
+
+async def test_a_trigger_whose_commit_was_not_heard_of_is_answered_and_made_once(
+    stage, wire, far_api
+):
+    """The others wait as long as it does, and are made."""
+    await one_connection_goes_silent(wire)
+    before = len(await stage.runs("afar"))
+    asked = time.monotonic()
+    unheard = asyncio.create_task(trigger(far_api, payload="the bad word"))
+    await eventually(lambda: wire.broken, within=5)
+    wire.word = None
+    answers = await asyncio.gather(unheard, *(trigger(far_api) for _ in range(5)))
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert time.monotonic() - asked < WITHIN
+    made = {str(run["id"]) for run in (await stage.runs("afar"))[before:]}
+    assert made == {answer.json()["id"] for answer in answers}
+    await stage.start_worker(**HASTY)
+    await stage.at_rest(within=WITHIN)
+
+
+async def test_a_trigger_without_a_network_is_told_to_come_back_and_is_made_once(
+    stage, wire, far_api
+):
+    """Long before its request would end; with its key it can find out what it has."""
+    before = len(await stage.runs("afar"))
+    wire.word = b"COMMIT"
+    asked = time.monotonic()
+
+    answer = await trigger(far_api, key="once")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert time.monotonic() - asked < WITHIN
+    wire.mend()
+    again = await eventually(lambda: made_or_hit(far_api, key="once"), within=WITHIN)
+    [run] = (await stage.runs("afar"))[before:]
+    assert (again["id"], again["idempotency_hit"]) == (str(run["id"]), True)
+    await stage.start_worker(**HASTY)
+    await stage.at_rest(within=WITHIN)
+
+
+async def test_an_api_is_ready_again_whose_look_at_the_database_was_swallowed(stage, wire):
+    wire.word, wire.local = b"select 1", True
+
+    async def others_are_heard():
+        await eventually(lambda: wire.broken, within=READY)
+        wire.word = None
+
+    heard = asyncio.create_task(others_are_heard())
+    async with stage.another_api(DATABASE_URL=wire.dsn("strait")) as customer:
+        await heard
+        assert (await customer.get("/health/ready")).json()["status"] == "up"
+
+
+async def trigger(customer, *, key="", **body):
+    return await customer.post("/v1/jobs/afar/trigger", json=body, headers={"Idempotency-Key": key})
+
+
+async def made_or_hit(customer, *, key):
+    """Tell what a trigger is answered, when it is not told to come back."""
+    answer = await trigger(customer, key=key)
+    return None if answer.status_code == 503 else answer.json()
 
 
 async def one_connection_goes_silent(wire):

@@ -23,6 +23,10 @@ class Wire:
         self._ends: set[asyncio.StreamWriter] = set()
         self._silent: set[asyncio.StreamWriter] = set()
 
+    def dsn(self, database: str) -> str:
+        """Tell the way to a database that leads through here."""
+        return f"postgresql://strait@127.0.0.1:{self.port}/{database}?sslmode=disable"
+
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from strait_server.base.crypto.run_tokens import RunTokens
 from strait_server.base.crypto.sealing import Sealer
-from strait_server.base.db.database import PINNED_PLANS, Database, Line
+from strait_server.base.db.database import PATIENCE, PINNED_PLANS, Database, Line
 from strait_server.base.db.listener import Listener
 from strait_server.base.db.queries import Query
 from strait_server.base.http.health import Check, Health
@@ -90,7 +90,7 @@ async def living(settings: Settings, database: Database | None = None) -> AsyncG
     # have a pool of their own, or the two could wait for each other.
     lookups = database or _database(settings, at_most=_LOOKUPS)
     database = database or _database(settings)
-    lines = [Line(database, PINNED_PLANS) for _ in range(3)]
+    lines = [Line(database, PINNED_PLANS, patience=PATIENCE) for _ in range(3)]
     services = _make(settings, database, lookups, *lines)
     _listen(services)
     _measure(services)

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from strait_server.app.lifespan import Services
 from strait_server.app.loops import adaptive_loop, worker_loops
-from strait_server.base.db.database import PINNED_PLANS, Line
+from strait_server.base.db.database import PATIENCE, PINNED_PLANS, Line
 from strait_server.base.loops import Runner
 from strait_server.base.outbound.client import Client
 from strait_server.base.outbound.pools import Limits as ConnectionLimits
@@ -33,7 +33,6 @@ from strait_server.work.workers.service.recorder import Recorder
 from strait_server.work.workers.service.worker import Worker
 
 _CLOSE_SECONDS: Final = 5.0
-_PATIENCE: Final = 5.0  # seconds for statements that take milliseconds
 _log = structlog.get_logger(__name__)
 
 
@@ -56,7 +55,7 @@ async def working(services: Services) -> AsyncGenerator[Crew]:
     """
     resolver = Resolver()
     client = Client(resolver, limits=_connection_limits(services.settings))
-    lines = [Line(services.database, PINNED_PLANS, patience=_PATIENCE) for _ in range(4)]
+    lines = [Line(services.database, PINNED_PLANS, patience=PATIENCE) for _ in range(4)]
     crew = _assemble(services, client, lines)
     background = services.watch(_background(crew), name="worker")
     work = asyncio.create_task(crew.worker.run())

@@ -103,6 +103,15 @@ async def test_a_batch_is_no_larger_than_its_limit(start):
     assert ledger.batches == [[0, 1], [2, 3], [4]]
 
 
+async def test_a_batch_is_no_heavier_than_it_may_be(start):
+    ledger = Ledger()
+    coalescer = start(ledger, limit=3, weigh=lambda item: item, heaviest=5)
+
+    await answers(*map(coalescer.submit, (1, 4, 1, 9, 2, 1, 1, 1)))
+
+    assert ledger.batches == [[1, 4], [1], [9], [2, 1, 1], [1]]
+
+
 @pytest.mark.parametrize("bad", [{0}, {6}, {3, 4}, {0, 1, 2, 3, 4, 5, 6}])
 async def test_a_bad_item_fails_alone(start, bad):
     ledger = Ledger(bad=bad)

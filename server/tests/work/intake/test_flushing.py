@@ -10,6 +10,7 @@ from work.intake.triggering import DEADLINE, fates, tally, until, waits_for_a_lo
 from strait_server.base.db.database import Database
 from strait_server.base.errors import Unavailable
 
+PATIENCE = 0.5
 AWAY = "the database does not answer"
 CLOSING = "the server is shutting down"
 
@@ -155,6 +156,105 @@ async def test_an_outage_in_the_midst_leaves_nothing_half_done(db, database, pro
         for table in ("runs", "run_payloads", "queue", "idempotency_keys", "batch_operations"):
             assert await world.count(outside, table) == 0
         assert not (await process.trigger(job, key="k")).idempotency_hit
+
+
+@pytest.mark.parametrize(
+    ("word", "terms", "key"),
+    [
+        (b"the bad word", {}, None),
+        (b"COMMIT", {"max_concurrency": 9}, None),
+        (b"COMMIT", {}, "k"),
+    ],
+    ids=["statement", "gate", "key"],
+)
+async def test_a_run_that_was_made_unheard_is_answered_all_the_same(
+    db, start, wire, far, word, terms, key
+):
+    """Nobody is told to try again what was done, and nothing is done twice (api 3.2)."""
+    process = await start(far, patience=PATIENCE)
+    job = await world.a_job(db, **terms)
+    wire.word, wire.local = word, True
+
+    made = await process.trigger(job, key=key, payload=b'"the bad word"')
+
+    assert wire.broken
+    assert not made.idempotency_hit
+    [run] = await db.raw.fetch("select id, created_at from runs")
+    assert (run["id"], run["created_at"]) == (made.id, made.created_at)
+    wire.word = None
+    assert (await process.trigger(job, key=key)).idempotency_hit is (key is not None)
+
+
+async def test_a_bulk_that_was_made_unheard_is_answered_all_the_same(db, start, wire, far):
+    process = await start(far, patience=PATIENCE)
+    job = await world.a_job(db)
+    wire.word, wire.local = b"COMMIT", True
+
+    bulk = await process.bulk(job, [{}, {"idempotency_key": "k"}, {"idempotency_key": "k"}])
+
+    assert (bulk.total, bulk.created) == (3, 2)
+    assert await world.count(db, "runs") == 2
+    assert await world.count(db, "batch_operations") == 1
+
+
+async def test_what_was_not_made_is_said_not_to_be_and_can_be_tried_at_once(db, start, wire, far):
+    process = await start(far, patience=PATIENCE)
+    job = await world.a_job(db)
+    wire.word, wire.local = b"the bad word", True
+
+    made = await fates(process.trigger(job, key="k", payload=b'"the bad word"'))
+
+    assert tally(made) == {AWAY: 1}
+    assert await world.count(db, "runs") == await world.count(db, "idempotency_keys") == 0
+    async with asyncio.timeout(3 * PATIENCE):
+        assert not (await process.trigger(job, key="k")).idempotency_hit
+
+
+async def test_what_is_too_slow_is_not_done_afterwards(db, database, start, holding):
+    process = await start(patience=PATIENCE)
+    async with database.connection() as outside:
+        job = await world.a_job(outside)
+
+        made = await fates(process.trigger(job))
+
+        assert tally(made) == {AWAY: 1}
+        assert not await waits_for_a_lock(outside)
+        await holding.rollback()
+        assert await world.count(outside, "runs") == 0
+
+
+async def test_a_network_that_is_gone_is_told(db, start, wire, far):
+    """Whether the run was made can only be found out with a key, when it is back."""
+    process = await start(far, patience=PATIENCE)
+    job = await world.a_job(db)
+    wire.word = b"COMMIT"
+
+    made = await fates(process.trigger(job, key="k"))
+
+    assert tally(made) == {AWAY: 1}
+    wire.mend()
+    assert (await process.trigger(job, key="k")).idempotency_hit
+    assert await world.count(db, "runs") == 1
+
+
+async def test_a_flush_is_no_heavier_than_can_be_written_in_time(db, database, process, holding):
+    """Otherwise it would be taken for one that is not answered."""
+    async with database.connection() as outside:
+        job = await world.a_job(outside)
+        first = asyncio.create_task(process.trigger(job))
+        await until(lambda: waits_for_a_lock(outside))
+        large = b'"' + b"x" * 2_000_000 + b'"'
+        rest = [process.bulk(job, [{}] * 500) for _ in range(11)]
+        rest += [process.trigger(job, payload=large) for _ in range(20)]
+        made = asyncio.gather(*rest)
+        await until(lambda: _are_unwritten(process, 32))
+        await holding.rollback()
+
+        await asyncio.gather(first, made)
+        flushes = await outside.raw.fetch(
+            "select count(*) from runs group by created_at order by created_at"
+        )
+        assert [row["count"] for row in flushes] == [1, 10 * 500, 500 + 9, 10, 1]
 
 
 async def test_whoever_waits_when_the_flusher_is_canceled_is_told_so(

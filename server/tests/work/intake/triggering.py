@@ -20,8 +20,8 @@ DEADLINE = 30.0
 class Process:
     """A process as far as triggers see it: an intake on a line of its own, whose flusher runs."""
 
-    def __init__(self, database, *, worth, **limits):
-        self.line = Line(database)
+    def __init__(self, database, *, worth, patience=None, **limits):
+        self.line = Line(database, patience=patience)
         self.intake = Intake(self.line, TOKENS, Limits(worth=worth, **limits))
         self.flusher = asyncio.create_task(self.intake.flusher.run())
 

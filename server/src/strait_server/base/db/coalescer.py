@@ -28,6 +28,9 @@ class Coalescer(Generic[T, R]):
 
     `revocable`: an item whose future was cancelled is left out, unless it is
     being written already.
+
+    A batch has `limit` items at most, and so many that they `weigh` no more than
+    `heaviest` together, so that no write takes long; or it is one item.
     """
 
     def __init__(
@@ -37,11 +40,15 @@ class Coalescer(Generic[T, R]):
         refused: Callable[[T, Exception], None] | None = None,
         limit: int = 500,
         revocable: bool = False,
+        weigh: Callable[[T], int] | None = None,
+        heaviest: int = 0,
     ) -> None:
         self._write = write
         self._refused = refused
         self._limit = limit
         self._revocable = revocable
+        self._weigh = weigh
+        self._heaviest = heaviest
         self._waiting: list[tuple[T, asyncio.Future[R] | None]] = []
         self._writing: list[tuple[T, asyncio.Future[R] | None]] = []
         self._wake = asyncio.Event()
@@ -98,8 +105,9 @@ class Coalescer(Generic[T, R]):
         self._wake.set()
 
     async def _flush(self) -> None:
-        self._writing = self._waiting[: self._limit]
-        del self._waiting[: self._limit]
+        count = self._next_count()
+        self._writing = self._waiting[:count]
+        del self._waiting[:count]
         if self._revocable:
             self._writing = [one for one in self._writing if not _is_revoked(one[1])]
         if self._writing:
@@ -107,6 +115,16 @@ class Coalescer(Generic[T, R]):
             for (item, future), answer in zip(self._writing, answers, strict=True):
                 self._settle(item, future, answer)
         self._writing = []
+
+    def _next_count(self) -> int:
+        if self._weigh is None:
+            return self._limit
+        weight = 0
+        for count, (item, _) in enumerate(self._waiting[: self._limit]):
+            weight += self._weigh(item)
+            if weight > self._heaviest and count:
+                return count
+        return self._limit
 
     async def _answers(self, items: Sequence[T]) -> Sequence[R | Exception]:
         try:

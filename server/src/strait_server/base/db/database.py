@@ -11,14 +11,16 @@ import math
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from strait_server.base.clock import monotonic
 from strait_server.base.db import scope
 from strait_server.base.db.connection import Connection, prepare_types
 from strait_server.base.db.outage import FAILURES, is_outage
+from strait_server.base.db.queries import Query
 from strait_server.base.errors import Unavailable
 
 PINNED_PLANS: Final[Mapping[str, str]] = {
@@ -27,9 +29,23 @@ PINNED_PLANS: Final[Mapping[str, str]] = {
     "enable_mergejoin": "off",
     "enable_bitmapscan": "off",
 }
+PATIENCE: Final = 5.0  # seconds for statements that take milliseconds
 _CONNECT_SECONDS: Final = 5
 _ACQUIRE_SECONDS: Final = 2.0
 _MOST_DOUBLINGS: Final = 8
+# A process id can be somebody else's by now: ours was there when we had it for so long.
+_END: Final = Query(
+    "end",
+    """
+    select pg_terminate_backend(pid, 4000)
+    from pg_stat_activity
+    where pid = $1
+      and usename = current_user
+      and datname = current_database()
+      and backend_start <= now() - make_interval(secs => $2)
+    """,
+    ("pid", "age"),
+)
 
 
 class Database:
@@ -149,6 +165,13 @@ class Database:
             return self._pool
 
 
+class _Backend(NamedTuple):
+    """The process of PostgreSQL at the other end of a connection, and since when we have it."""
+
+    pid: int
+    since: float
+
+
 class Line:
     """A dedicated connection that is opened on first use and again after it broke.
 
@@ -156,6 +179,10 @@ class Line:
     between here and PostgreSQL may be swallowing the answers, and what the
     statement did is not known. The next one is given twice as long, until a
     statement succeeds, so that what is only slow comes to its end.
+
+    Who uses the next one can find out what became of the statement: the former
+    connection was ended at PostgreSQL's side as well, where it may have held
+    locks, so that nothing can be written on it any more.
     """
 
     def __init__(
@@ -170,6 +197,7 @@ class Line:
         self._patience = patience
         self._doublings = 0
         self._raw: asyncpg.Connection | None = None
+        self._backends: list[_Backend] = []  # the last is that of the connection
         self._lock = asyncio.Lock()
 
     @asynccontextmanager
@@ -179,16 +207,29 @@ class Line:
             if self._raw is None or self._raw.is_closed():
                 patience = self._patience and self._patience * 2**self._doublings
                 self._raw = await self._database.dedicated(self._settings, patience=patience)
+                self._backends.append(_Backend(self._raw.get_server_pid(), monotonic()))
+            db = Connection(self._raw)
             try:
-                yield Connection(self._raw)
+                await self._end_former(db)
+                yield db
             except TimeoutError:
                 self._raw.terminate()
                 self._doublings = min(self._doublings + 1, _MOST_DOUBLINGS)
                 raise
+            except asyncio.CancelledError:  # its answer may never come, and nobody could ask again
+                self._raw.terminate()
+                raise
             self._doublings = 0
+
+    async def _end_former(self, db: Connection) -> None:
+        while len(self._backends) > 1:
+            pid, since = self._backends[0]
+            await db.row(bool, _END, pid=pid, age=monotonic() - since)
+            del self._backends[0]
 
     async def close(self) -> None:
         raw, self._raw = self._raw, None
+        self._backends.clear()
         if raw is not None and not raw.is_closed():
             try:
                 await raw.close(timeout=_CONNECT_SECONDS)

@@ -47,7 +47,8 @@ async def trigger_job(context: Context, request: Request) -> Answer:
     an idempotency key (`Idempotency-Key` header, or `idempotency_key`) that
     stands for an earlier run, answers 200 and that run. `scheduled_at` delays
     the run; `dry_run` says what would be made and makes nothing. Limits answer
-    429 with `Retry-After`, a paused job 409, a disabled one 400.
+    429 with `Retry-After`, a paused job 409, a disabled one 400. A 503 can leave
+    open whether the run was made: repeat it with the same key.
     """
     definition = await _definition(context, request)
     body = _body(definition, request, TriggerJob)

@@ -55,6 +55,11 @@ async def enqueue(db: Connection, runs: Sequence[NewRun], *, worth: int) -> date
     return created_at
 
 
+async def made_at(db: Connection, run_id: UUID) -> datetime | None:
+    """Tell when a run was made. None: it was not."""
+    return await enqueuing.made_at(db, run_id)
+
+
 async def claim(
     db: Connection, worker_id: UUID, appetite: Appetite, *, floors: Sequence[int], worth: int
 ) -> list[ClaimedRun]:

@@ -20,6 +20,7 @@ from strait_server.base.crypto.run_tokens import RunTokens
 from strait_server.base.db.coalescer import Coalescer
 from strait_server.base.db.connection import Connection
 from strait_server.base.db.database import Line
+from strait_server.base.db.outage import FAILURES, is_outage
 from strait_server.base.errors import Invalid, LimitReached, StraitError, TooLarge
 from strait_server.work.intake import store
 from strait_server.work.intake.model import (
@@ -47,6 +48,9 @@ from strait_server.work.queue import service as queue
 from strait_server.work.queue.model import NewRun
 
 _BATCH: Final = 500
+# What one flush may write: as much as takes a second where everything is slow.
+_HEAVIEST: Final = 5_000  # runs, each as heavy as so many bytes of payload:
+_BYTES_OF_A_RUN: Final = 4_096
 _TRIES: Final = 5
 
 
@@ -75,7 +79,7 @@ class Intake:
         self._tokens = tokens
         self._limits = limits
         self.flusher: Final[Coalescer[Ticket, Passage]] = Coalescer(
-            self._flush, limit=_BATCH, revocable=True
+            self._flush, limit=_BATCH, revocable=True, weigh=_weight, heaviest=_HEAVIEST
         )
 
     async def trigger(
@@ -247,14 +251,39 @@ class Intake:
 
     async def _flush(self, tickets: Sequence[Ticket]) -> Sequence[Passage]:
         passages = [Passage(ticket) for ticket in tickets]
-        async with self._line.connection() as db:
-            if any(map(_needs_decisions, passages)):
-                created_at = await self._admit(db, passages)
-            else:
-                created_at = await self._enqueue(db, passages)
+        asked = False
+        try:
+            async with self._line.connection() as db:
+                asked = True
+                created_at = await self._write(db, passages)
+        except FAILURES as error:
+            if not (asked and is_outage(error)):
+                raise
+            found = await self._found(passages)
+            if found is None:
+                raise
+            created_at = found
         for passage in passages:
             passage.created_at = created_at
         return passages
+
+    async def _write(self, db: Connection, passages: Sequence[Passage]) -> datetime:
+        if any(map(_needs_decisions, passages)):
+            return await self._admit(db, passages)
+        return await self._enqueue(db, passages)
+
+    async def _found(self, passages: Sequence[Passage]) -> datetime | None:
+        """Find out when runs were made of which we were not told. None: they were not.
+
+        Nobody is told to try again what was done (api 3.2), as far as we can find
+        out: by now nothing more is written on the line that fell silent, and all
+        of a flush is there or nothing.
+        """
+        made = next((run for p in passages if p.open for run in p.new_runs), None)
+        if made is None:
+            return None
+        async with self._line.connection() as db:
+            return await queue.made_at(db, made.id)
 
     async def _admit(self, db: Connection, passages: Sequence[Passage]) -> datetime:
         async with db.transaction():
@@ -280,6 +309,10 @@ async def _decide(db: Connection, passages: Sequence[Passage], now: datetime) ->
     await decisions.keep_rates(db, passages)  # 13
     decisions.wait_for_window(passages, now=now)  # 17
     await decisions.let_go_of_keys(db, passages)
+
+
+def _weight(ticket: Ticket) -> int:
+    return sum(1 + len(draft.run.payload) // _BYTES_OF_A_RUN for draft in ticket.drafts)
 
 
 def _needs_decisions(passage: Passage) -> bool:

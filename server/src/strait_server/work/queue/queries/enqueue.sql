@@ -65,3 +65,9 @@ select clock.at,
      where delayed and scheduled_at < clock.at + interval '10 seconds'
      limit 1)::text as planned
 from clock;
+
+-- name: made_at
+-- When a run was made; no row: it was not.
+select created_at
+from runs
+where id = :id;

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from strait_server.base.db.connection import Connection
 from strait_server.base.db.queries import load_queries
@@ -40,3 +41,7 @@ async def enqueue(db: Connection, runs: Sequence[NewRun], *, priority_worth: int
     )
     assert created_at is not None  # noqa: S101 - a select from one row
     return created_at
+
+
+async def made_at(db: Connection, run_id: UUID) -> datetime | None:
+    return await db.row(datetime, SQL["made_at"], id=run_id)
