@@ -3,6 +3,8 @@
 import math
 from statistics import median
 
+from msgspec import Struct
+
 from bench.peers import install, race
 from bench.peers.contenders import CONTENDERS, Contender
 from bench.peers.install import NotInstalled
@@ -12,74 +14,84 @@ from bench.report import Figure, Section, at_least, progress, split
 from bench.stage import Stage
 
 
+class Pair(Struct, frozen=True):
+    """A turn of ours, and right after it one of a contender: the host was as fast for both."""
+
+    ours: Drained
+    theirs: Drained
+
+    @property
+    def by_rate(self) -> float:
+        return self.ours.rate / self.theirs.rate
+
+    @property
+    def by_cpu(self) -> float:
+        return self.theirs.micros / self.ours.micros
+
+
 async def measure(stage: Stage) -> Section:
     """Contenders take turns; who cannot run is out, and the reason is reported."""
-    ours: list[Drained] = []
-    theirs: dict[str, list[Drained]] = {contender.name: [] for contender in CONTENDERS}
+    pairs: dict[str, list[Pair]] = {contender.name: [] for contender in CONTENDERS}
     out: dict[str, str] = {}
     for turn in range(stage.scale.rounds):
-        progress(f"drain: strait, turn {turn + 1}")
-        ours.append(await race.strait(stage))
         for contender in CONTENDERS:
             if contender.name in out:
                 continue
-            progress(f"drain: {contender.name}, turn {turn + 1}")
+            progress(f"drain: strait and {contender.name}, turn {turn + 1}")
+            ours = await race.strait(stage)
             try:
-                theirs[contender.name].append(await race.peer(stage, contender))
+                pairs[contender.name].append(Pair(ours, await race.peer(stage, contender)))
             except (NotInstalled, ProgramFailed) as reason:
                 out[contender.name] = str(reason)
+    ours_of_all = [pair.ours for beside in pairs.values() for pair in beside]
     return Section(
         "drain with a real HTTP POST per run",
         [
-            _own(ours),
-            *(_against(ours, theirs[contender.name], contender, out) for contender in CONTENDERS),
+            _own(ours_of_all),
+            *(_against(pairs[contender.name], contender, out) for contender in CONTENDERS),
         ],
         {
-            name: [turn.told() for turn in turns]
-            for name, turns in {"strait": ours, **theirs}.items()
+            name: [{"strait": pair.ours.told(), name: pair.theirs.told()} for pair in beside]
+            for name, beside in pairs.items()
         }
         | {"versions": install.versions()},
     )
 
 
-def _own(ours: list[Drained]) -> Figure:
+def _own(turns: list[Drained]) -> Figure:
     return Figure(
         what="strait",
-        value=median(turn.rate for turn in ours),
+        value=median(turn.rate for turn in turns) if turns else math.nan,
         unit="runs/s",
-        note=_told(ours),
+        note=_told(turns) if turns else "",
     )
 
 
-def _against(
-    ours: list[Drained], theirs: list[Drained], contender: Contender, out: dict[str, str]
-) -> Figure:
+def _against(pairs: list[Pair], contender: Contender, out: dict[str, str]) -> Figure:
     what = f"strait ÷ {contender.name} {install.versions().get(contender.name, '')}".rstrip()
     bound = at_least(contender.at_least) if contender.at_least is not None else None
-    if not theirs:
+    if not pairs:
         return Figure(what=what, value=math.nan, bound=bound, note=out[contender.name])
-    cpu = median(turn.micros for turn in theirs) / median(turn.micros for turn in ours)
+    turns = [turn for pair in pairs for turn in (pair.ours, pair.theirs)]
+    told = (
+        f"{_rates([pair.ours for pair in pairs])} against {_told([pair.theirs for pair in pairs])}"
+    )
     return Figure(
         what=what,
-        value=median(turn.rate for turn in ours) / median(turn.rate for turn in theirs),
+        value=median(pair.by_rate for pair in pairs),
         bound=bound,
-        neighbours=max(turn.spent.neighbours for turn in (*ours, *theirs)),
-        by_cpu=cpu,
-        note="; ".join(
-            part
-            for part in (
-                _told(theirs),
-                contender.note,
-                out.get(contender.name, ""),
-            )
-            if part
-        ),
+        neighbours=max(turn.spent.neighbours for turn in turns),
+        by_cpu=median(pair.by_cpu for pair in pairs),
+        note="; ".join(filter(None, (told, contender.note, out.get(contender.name)))),
     )
 
 
 def _told(turns: list[Drained]) -> str:
     micros = median(turn.micros for turn in turns)
     typical = min(turns, key=lambda turn: abs(turn.micros - micros))
-    rates = ", ".join(f"{turn.rate:,.0f}" for turn in turns)
     by_process = split(typical.spent.micros_per(typical.runs))
-    return f"{rates} runs/s; {micros:,.0f} µs per run without the endpoint: {by_process}"
+    return f"{_rates(turns)} runs/s; {micros:,.0f} µs per run without the endpoint: {by_process}"
+
+
+def _rates(turns: list[Drained]) -> str:
+    return ", ".join(f"{turn.rate:,.0f}" for turn in turns)
