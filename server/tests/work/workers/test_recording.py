@@ -14,6 +14,7 @@ from strait_server.work.dispatch.model import Completed, RetryAt
 from strait_server.work.dispatch.service import verdicts
 from strait_server.work.jobs.service.definitions import Definition
 from strait_server.work.queue.model import ErrorClass, ExecutionTrace, Status
+from strait_server.work.queue.store.outcomes import SQL
 from strait_server.work.workers.service.recorder import Recorder
 
 RETRY = RetryAt(delay_seconds=60.0, error="boom", error_class=ErrorClass.SERVER)
@@ -84,14 +85,35 @@ async def test_an_outcome_that_comes_too_late_changes_nothing(db, recorder):
     assert await crew.moves(db, run.id) == ["queued", "dequeued", "executing", "completed"]
 
 
+async def test_the_first_report_finds_its_line_open_and_its_plan_made(db, recorder):
+    async with asyncio.timeout(10):
+        while await lines_that_wrote(db) < {"start", "finish"}:
+            await asyncio.sleep(0.01)
+
+    assert not recorder.leases
+
+
+async def lines_that_wrote(db):
+    """Which statements idle connections ran last. PostgreSQL tells the beginning of each."""
+    last = await db.raw.fetch(
+        "select query from pg_stat_activity "
+        "where datname = current_database() and state = 'idle' and query <> ''"
+    )
+    return {
+        name
+        for name in ("start", "finish")
+        if any(SQL[name].text.startswith(query) for (query,) in last)
+    }
+
+
 async def test_outcomes_of_all_kinds_are_written_together(db, recorder):
     claimed, definition = await in_hand(db, recorder, 30)
 
-    outcomes = [
+    reports = [
         (completed, failed, verdicts.put_back)[n % 3](run, definition)
         for n, run in enumerate(claimed)
     ]
-    await recorded(recorder, *outcomes)
+    await recorded(recorder, *reports)
 
     assert await world.statuses(db) == {Status.COMPLETED: 10, Status.QUEUED: 20}
     assert await world.count(db, "scheduled") == 10

@@ -49,11 +49,17 @@ def test_an_idle_worker_always_claims(concurrency, backlog):
     )
 
 
-def test_a_backlog_is_claimed_in_large_bites():
+def test_a_backlog_is_claimed_in_large_bites_of_half_the_places():
     def size(free):
         return claim_size(free=free, concurrency=100, backlog=True, sizes=CLAIM_SIZES, at_most=250)
 
-    assert [size(free) for free in (1, 12, 13, 60, 100)] == [0, 0, 10, 50, 100]
+    assert [size(free) for free in (1, 12, 13, 49, 60, 100)] == [0, 0, 10, 25, 50, 50]
+
+
+def test_without_a_backlog_a_claim_fills_all_places():
+    size = claim_size(free=100, concurrency=100, backlog=False, sizes=CLAIM_SIZES, at_most=250)
+
+    assert size == 100
 
 
 @pytest.mark.parametrize(

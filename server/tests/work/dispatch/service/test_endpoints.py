@@ -223,11 +223,30 @@ async def test_a_late_failure_after_the_change_was_heard_does_not_close_it(db, n
     assert isinstance(await ask(worker), Later)
 
 
+async def test_all_who_ask_at_once_share_one_reading(database, monkeypatch, new_worker):
+    """A worker that starts has its hands full of runs of one endpoint."""
+    readings = 0
+    lend = database.connection
+
+    def counted(*scope):
+        nonlocal readings
+        readings += 1
+        return lend(*scope)
+
+    monkeypatch.setattr(database, "connection", counted)
+    worker = new_worker()
+
+    assert await asyncio.gather(*(ask(worker) for _ in range(250))) == [Allow()] * 250
+
+    assert readings == 1
+
+
 async def test_a_change_while_a_copy_is_being_read_is_not_missed(database, new_worker):
     """The reading may be older than the change."""
     worker = new_worker()
     reading = asyncio.create_task(ask(worker))
-    await asyncio.sleep(0)
+    for _ in range(2):  # it asks, and the reading begins
+        await asyncio.sleep(0)
 
     await fail(new_worker(), 5)
     worker.changed(f"{world.PROJECT} {URL}")

@@ -12,6 +12,7 @@ monotonic clock: the database tells how many seconds are left, never a time.
 import asyncio
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final, NamedTuple, TypeAlias
 
 import structlog
@@ -22,6 +23,7 @@ from strait_server.base.clock import monotonic
 from strait_server.base.db.database import Database, Line
 from strait_server.base.db.outage import is_outage
 from strait_server.base.errors import Unavailable
+from strait_server.base.single_flight import SingleFlight
 from strait_server.work.dispatch import store
 from strait_server.work.dispatch.model import (
     Allow,
@@ -98,6 +100,7 @@ class Endpoints:
         self._database = database
         self._line = line
         self._known: dict[_Key, _Known] = {}
+        self._readings: SingleFlight[_Key, _Known] = SingleFlight()
         self._unreported: defaultdict[_Key, _Tally] = defaultdict(_Tally)
         self._urgent = asyncio.Event()
         self._changes = 0
@@ -118,7 +121,7 @@ class Endpoints:
         key = project_id, endpoint
         known = self._known.get(key)
         if known is None:
-            known = await self._load(key)
+            known = await self._readings.do(key, partial(self._load, key))
         if known.healthy:
             return Allow()
         return await self._admit_ailing(key, known, probe_seconds)
@@ -166,6 +169,7 @@ class Endpoints:
     def changed(self, payload: str = "") -> None:
         """Another worker saw a circuit change, or we may have missed that: read it again."""
         self._changes += 1
+        self._readings.forget()
         # A project's id may contain spaces, the URL of an endpoint has none.
         project_id, _, endpoint = payload.rpartition(" ")
         if payload:
@@ -225,7 +229,7 @@ class Endpoints:
                 probe_until=_in(row.probe_ends_in),
             )
         if changes != self._changes:
-            return known  # it may have been read before the change: good for this run only
+            return known  # it may have been read before the change: good for these runs only
         if len(self._known) >= _CAPACITY:
             self._known.clear()
         return self._known.setdefault(key, known)

@@ -5,9 +5,9 @@ used; opened secrets are kept for as long as nobody announces a change, and for
 a few seconds at most (T127).
 """
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import partial
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -19,6 +19,7 @@ from strait_server.base.crypto.sealing import Sealer
 from strait_server.base.db.database import Database
 from strait_server.base.outbound import urls
 from strait_server.base.outbound.message import Lines, lines
+from strait_server.base.single_flight import SingleFlight
 from strait_server.tenancy.secrets import service as secrets
 from strait_server.work.dispatch.model import RetryPolicy
 from strait_server.work.dispatch.rules import headers
@@ -56,7 +57,8 @@ class Provisions:
         self._policy = policy
         self._kept: OrderedDict[UUID, Provision] = OrderedDict()
         self._secrets: dict[UUID, tuple[float, Mapping[str, str]]] = {}
-        self._opening: dict[UUID, asyncio.Task[Mapping[str, str]]] = {}
+        self._readings: SingleFlight[UUID, Mapping[str, str]] = SingleFlight()
+        self._changes = 0
 
     def of(self, definition: Definition) -> Provision:
         """Prepare a job.
@@ -79,13 +81,7 @@ class Provisions:
         Raises `SealBroken` when one does not open, `Unavailable` without the
         database. Runs that need the same ones at once share one reading.
         """
-        job_id = definition.job.id
-        opening = self._opening.get(job_id)
-        if opening is None:
-            opening = asyncio.create_task(self._open(definition))
-            self._opening[job_id] = opening
-            opening.add_done_callback(lambda task: self._opened(job_id, task))
-        return await asyncio.shield(opening)
+        return await self._readings.do(definition.job.id, partial(self._open, definition))
 
     def kept_secrets(self, job_id: UUID) -> Mapping[str, str] | None:
         """Return the secrets of a job if they are at hand: the hot path need not wait."""
@@ -95,25 +91,20 @@ class Provisions:
     def forget_secrets(self, payload: str = "") -> None:
         """Learn that a secret changed."""
         if not payload or payload.startswith("secret:"):
+            self._changes += 1
             self._secrets.clear()
-            self._opening.clear()  # they may have read what was there before
+            self._readings.forget()
 
     async def _open(self, definition: Definition) -> Mapping[str, str]:
-        job = definition.job
+        """Read and keep them, unless a change was announced meanwhile."""
+        job, changes = definition.job, self._changes
         async with self._database.connection() as db:
-            return await secrets.for_job(db, self._sealer, job.project_id, job.id)
-
-    def _opened(self, job_id: UUID, opening: asyncio.Task[Mapping[str, str]]) -> None:
-        """Keep what was read, unless a change was announced meanwhile."""
-        failed = opening.cancelled() or opening.exception() is not None
-        if self._opening.get(job_id) is not opening:
-            return
-        del self._opening[job_id]
-        if failed:
-            return
-        if len(self._secrets) > _CAPACITY:
-            self._secrets.clear()
-        self._secrets[job_id] = monotonic() + _SECRETS_SECONDS, opening.result()
+            opened = await secrets.for_job(db, self._sealer, job.project_id, job.id)
+        if changes == self._changes:
+            if len(self._secrets) > _CAPACITY:
+                self._secrets.clear()
+            self._secrets[job.id] = monotonic() + _SECRETS_SECONDS, opened
+        return opened
 
     def _prepare(self, definition: Definition) -> Provision:
         job = definition.job

@@ -6,9 +6,8 @@ revision, so that no run is ever sent by an older definition than the one in
 force when it was claimed (T127).
 """
 
-import asyncio
 from collections import OrderedDict
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -20,6 +19,7 @@ from strait_server.base.cron import Cron, parse
 from strait_server.base.db.connection import Connection
 from strait_server.base.db.database import Database
 from strait_server.base.ids import as_id
+from strait_server.base.single_flight import SingleFlight
 from strait_server.work.jobs.model import DefinitionRow
 from strait_server.work.jobs.rules.schemas import Schema, compile_schema
 from strait_server.work.jobs.store import definitions as store
@@ -88,7 +88,7 @@ class Definitions:
         self._database = database
         self._ttl = ttl_seconds
         self._kept: OrderedDict[UUID | tuple[str, str], tuple[float, Definition]] = OrderedDict()
-        self._loading: dict[UUID | tuple[str, str], asyncio.Task[Definition | None]] = {}
+        self._readings: SingleFlight[UUID | tuple[str, str], Definition | None] = SingleFlight()
         self._generation = 0
 
     async def by_reference(self, project_id: str, reference: str) -> Definition | None:
@@ -122,7 +122,7 @@ class Definitions:
         if what not in {"", "job", "project"}:
             return
         self._generation += 1
-        self._loading.clear()
+        self._readings.forget()
         if what != "job":
             self._kept.clear()
             return
@@ -137,19 +137,7 @@ class Definitions:
         return entry[1]
 
     async def _load(self, key: UUID | tuple[str, str]) -> Definition | None:
-        """Read the job; callers that miss at once share one reading."""
-        loading = self._loading.get(key)
-        if loading is None:
-            loading = asyncio.create_task(self._read(key))
-            self._loading[key] = loading
-            loading.add_done_callback(lambda done: self._loaded(key, done))
-        return await asyncio.shield(loading)
-
-    def _loaded(
-        self, key: UUID | tuple[str, str], loading: asyncio.Task[Definition | None]
-    ) -> None:
-        if self._loading.get(key) is loading:
-            del self._loading[key]
+        return await self._readings.do(key, partial(self._read, key))
 
     async def _read(self, key: UUID | tuple[str, str]) -> Definition | None:
         generation = self._generation

@@ -12,10 +12,13 @@ def claim_size(
 
     While there is a backlog, small claims are put off until an eighth of the
     places is free: a claim costs the same for one run as for many. Where runs
-    take their time, the caller says that there is none.
+    take their time, the caller says that there is none. And then a claim fills
+    half of the places, so that the other half is at work while it is under way.
     """
     if backlog and free * _ENOUGH < concurrency:
         return 0
+    if backlog:
+        at_most = min(at_most, max(1, concurrency // 2))
     return max((size for size in sizes if size <= min(free, at_most)), default=0)
 
 

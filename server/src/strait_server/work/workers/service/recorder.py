@@ -14,6 +14,7 @@ while it holds one that the other waits for.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from typing import Final, TypeAlias
 from uuid import UUID
 
@@ -77,6 +78,7 @@ class Recorder:
     async def run(self) -> None:
         """Write until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._get_ready())
             group.create_task(self._outcomes.run())
             group.create_task(self._write_starts())
 
@@ -110,6 +112,14 @@ class Recorder:
         """Have an outcome written. One that comes too late changes nothing."""
         self._starts.pop(report.id, None)
         self._outcomes.put(report)
+
+    async def _get_ready(self) -> None:
+        """Open the lines and have the plans made, by writing nothing: so the first are not slow."""
+        with suppress(Exception):  # whoever writes next waits for the database, and says so
+            async with self._outcomes_line.connection() as db:
+                await queue.finish(db, [])
+            async with self._starts_line.connection() as db:
+                await queue.start(db, [])
 
     async def _write_starts(self) -> None:
         while True:
