@@ -33,9 +33,10 @@ async def measure(stage: Stage) -> Section:
     """Contenders take turns; who cannot run is out, and the reason is reported."""
     pairs: dict[str, list[Pair]] = {contender.name: [] for contender in CONTENDERS}
     out: dict[str, str] = {}
-    for turn in range(stage.scale.rounds):
+    for turn in range(max(stage.scale.rounds, stage.scale.close_rounds)):
         for contender in CONTENDERS:
-            if contender.name in out:
+            turns = stage.scale.rounds if contender.slow else stage.scale.close_rounds
+            if turn >= turns or contender.name in out:
                 continue
             progress(f"drain: strait and {contender.name}, turn {turn + 1}")
             ours = await race.strait(stage)

@@ -16,6 +16,8 @@ class Scale(Struct, frozen=True, kw_only=True):
     """One turn of a candidate under load."""
     sustained_seconds: float
     window_seconds: int
+    close_rounds: int
+    """The same for contenders of a drain that are not slow: a few per cent decide."""
     drain_runs: int
     slow_drain_runs: int
     """For contenders that would need minutes for the others' number."""
@@ -34,6 +36,7 @@ FULL: Final = Scale(
     seconds=10,
     sustained_seconds=60,
     window_seconds=10,
+    close_rounds=5,
     drain_runs=30_000,
     slow_drain_runs=6_000,
     drain_seconds=12,
@@ -49,6 +52,7 @@ QUICK: Final = Scale(
     seconds=3,
     sustained_seconds=6,
     window_seconds=1,
+    close_rounds=1,
     drain_runs=5_000,
     slow_drain_runs=500,
     drain_seconds=4,
