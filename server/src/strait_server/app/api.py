@@ -36,6 +36,8 @@ _TITLE: Final = "Strait API"
 _DESCRIPTION: Final = "Background jobs, workflows and AI-agent runs on PostgreSQL."
 _PAYLOAD_BODY: Final = 6 * 1024 * 1024
 _HAS_PAYLOAD: Final = re.compile(r"/v1/(?:jobs/[^/]+/trigger|runs/[^/]+/reschedule)")
+_HAS_RESULT: Final = re.compile(r"/sdk/v1/runs/[^/]+/complete")
+_BESIDE_RESULT: Final = 64 * 1024
 _LIMIT_SCHEMA: Final = {"type": "integer", "minimum": 1, "default": DEFAULT_LIMIT}
 _LIMIT_WORDS: Final = f"How many rows at most. More than {MAX_LIMIT} count as {MAX_LIMIT}."
 _CURSOR_WORDS: Final = "The `next_cursor` of the page before."
@@ -135,11 +137,14 @@ def _dependencies(services: Services | None) -> dict[str, Provide]:
 
 def _rules(settings: Settings) -> Rules:
     usual = settings.max_request_body_size
-    largest = max(usual, _PAYLOAD_BODY)
+    with_payload = max(usual, _PAYLOAD_BODY)
+    with_result = max(usual, settings.max_result_size + _BESIDE_RESULT)
 
     def body_limit(path: str) -> int:
-        """Let what carries a payload be longer: payloads have a limit of their own (api 1.2)."""
-        return largest if _HAS_PAYLOAD.match(path) else usual
+        """Let what carries a payload or a result be longer: those have limits of their own."""
+        if _HAS_PAYLOAD.match(path):  # api 1.2
+            return with_payload
+        return with_result if _HAS_RESULT.match(path) else usual
 
     return Rules(
         timeout_seconds=settings.request_timeout.total_seconds(),

@@ -216,3 +216,25 @@ async def test_the_answer_says_what_the_caller_may_use(sdk, db, version, accepte
 
     assert answer.headers["x-sdk-version-accepted"] == accepted
     assert answer.headers["x-sdk-capabilities"] == capabilities
+
+
+async def test_a_result_may_be_as_large_as_the_setting_says(api, db, door, token):
+    """Through the whole door, which lets no body in that is larger than a request may be."""
+    largest = api.services.settings.max_result_size
+    run = await world.a_run(db, status=Status.EXECUTING)
+    client = await door()
+
+    async def complete(size):
+        return await client.post(
+            f"/sdk/v1/runs/{run.id}/complete",
+            json={"result": "x" * (size - 2)},  # and two quotes
+            headers={"Authorization": f"Bearer {token(run)}"},
+        )
+
+    too_large = await complete(largest + 1)
+    assert (too_large.status_code, too_large.json()["message"]) == (
+        413,
+        f"result exceeds {largest} bytes",
+    )
+    assert (await complete(largest)).status_code == 200
+    assert len(bytes((await world.the_run(db, run.id)).result)) == largest

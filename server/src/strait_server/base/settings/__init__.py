@@ -222,7 +222,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         Setting(
             "1048576",
             whole(1, _MANY),
-            "Largest request body in bytes; of triggers and reschedules at least 6291456",
+            "Largest request body in bytes; of triggers and reschedules at least 6291456, "
+            "of a completion 65536 more than MAX_RESULT_SIZE",
         ),
     ]
     max_bulk_trigger_items: Annotated[
