@@ -147,7 +147,7 @@ async def test_nobody_gains_by_replacing_a_key(db):
 
 
 async def test_two_at_once_make_one_successor(database, db):
-    """T110: exactly one valid key is left beside the one that has its grace."""
+    """T85, T110: exactly one valid key is left beside the one that has its grace."""
     old = await world.a_key(db)
 
     async def rotate():
