@@ -9,18 +9,17 @@ language sql immutable strict as $$
 $$;
 
 -- A row says whose it is, and so where its key begins: after `key:`, the id and a colon.
-update slots
-set gate = key_gate(project_id, substr(gate, length(project_id) + 6))
-where starts_with(gate, 'key:' || project_id || ':');
+create function pg_temp.renamed(gate text, project_id text) returns text
+language sql immutable as $$
+    select case when starts_with(gate, 'key:' || project_id || ':')
+        then key_gate(project_id, substr(gate, length(project_id) + 6)) else gate end
+$$;
+update slots set gate = pg_temp.renamed(gate, project_id);
 update blocked
-set gate = key_gate(project_id, substr(gate, length(project_id) + 6))
-where starts_with(gate, 'key:' || project_id || ':');
-update blocked
-set next_gate = key_gate(project_id, substr(next_gate, length(project_id) + 6))
-where starts_with(next_gate, 'key:' || project_id || ':');
+set gate = pg_temp.renamed(gate, project_id),
+    next_gate = pg_temp.renamed(next_gate, project_id);
 update scheduled
-set gate = key_gate(project_id, substr(gate, length(project_id) + 6))
-where starts_with(gate, 'key:' || project_id || ':');
-update scheduled
-set next_gate = key_gate(project_id, substr(next_gate, length(project_id) + 6))
-where starts_with(next_gate, 'key:' || project_id || ':');
+set gate = pg_temp.renamed(gate, project_id),
+    next_gate = pg_temp.renamed(next_gate, project_id)
+where gate is not null;
+drop function pg_temp.renamed;

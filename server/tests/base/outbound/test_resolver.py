@@ -139,7 +139,7 @@ async def test_a_resolver_remembers_the_last_thousand_hosts():
             await resolver.resolve(urls.parse(f"http://h{number}.example/", STRICT).origin)
 
         assert len(resolver._known) == 1024
-        assert resolver._asking == {}
+        assert resolver._lookups._flights == {}
 
 
 async def test_a_url_is_stored_when_its_host_is_public():

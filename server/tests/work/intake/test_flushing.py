@@ -241,8 +241,7 @@ async def test_a_flush_is_no_heavier_than_can_be_written_in_time(db, database, p
     """Otherwise it would be taken for one that is not answered."""
     async with database.connection() as outside:
         job = await world.a_job(outside)
-        first = asyncio.create_task(process.trigger(job))
-        await until(lambda: waits_for_a_lock(outside))
+        first = await _a_flush_that_waits(process, job, outside)
         large = b'"' + b"x" * 2_000_000 + b'"'
         rest = [process.bulk(job, [{}] * 500) for _ in range(11)]
         rest += [process.trigger(job, payload=large) for _ in range(20)]
@@ -280,8 +279,7 @@ async def test_whoever_went_away_before_the_flush_makes_no_run(db, database, pro
     """A request that timed out is not carried out afterwards."""
     async with database.connection() as outside:
         job = await world.a_job(outside)
-        first = asyncio.create_task(process.trigger(job))
-        await until(lambda: waits_for_a_lock(outside))
+        first = await _a_flush_that_waits(process, job, outside)
         gone = asyncio.create_task(process.trigger(job))
         last = asyncio.create_task(process.trigger(job))
         await until(lambda: _are_unwritten(process, 3))
@@ -291,6 +289,13 @@ async def test_whoever_went_away_before_the_flush_makes_no_run(db, database, pro
 
         made = {(await first).id, (await last).id}
         assert {row["id"] for row in await outside.raw.fetch("select id from runs")} == made
+
+
+async def _a_flush_that_waits(process, job, outside):
+    """Trigger a run. Whatever comes from now on waits behind it for the next flush."""
+    first = asyncio.create_task(process.trigger(job))
+    await until(lambda: waits_for_a_lock(outside))
+    return first
 
 
 async def _are_unwritten(process, count):

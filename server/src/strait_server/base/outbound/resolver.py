@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 from strait_server.base import clock
@@ -12,6 +13,7 @@ from strait_server.base.outbound import urls
 from strait_server.base.outbound.addresses import Vetted, literal, vet
 from strait_server.base.outbound.outcome import Kind, OutboundError
 from strait_server.base.outbound.urls import EndpointPolicy, Origin, Target
+from strait_server.base.single_flight import SingleFlight
 
 Lookup = Callable[[str], Sequence[str]]
 """Ask the name service; blocks; raises `OSError` when there is no answer."""
@@ -40,7 +42,7 @@ class Resolver:
         self._lookup = lookup
         self._remember_seconds = remember_seconds
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="lookup")
-        self._asking: dict[str, asyncio.Task[Sequence[str] | OSError]] = {}
+        self._lookups: SingleFlight[str, Sequence[str]] = SingleFlight()
         self._known: dict[str, tuple[float, Sequence[str]]] = {}
 
     async def resolve(self, origin: Origin) -> tuple[Vetted, ...]:
@@ -86,27 +88,18 @@ class Resolver:
         until, known = self._known.get(host, (0.0, ()))
         if clock.monotonic() < until:
             return known
-        asking = self._asking.get(host)
-        if asking is None:
-            asking = self._asking[host] = asyncio.create_task(self._ask(host))
-        # Shielded: whoever gives up leaves the others their answer.
-        answer = await asyncio.shield(asking)
-        if isinstance(answer, OSError) or not answer:
+        found = await self._lookups.do(host, partial(self._ask, host))
+        if not found:
             raise OutboundError(Kind.CONNECTION, f"host {host} cannot be found")
-        return answer
+        return found
 
-    async def _ask(self, host: str) -> Sequence[str] | OSError:
-        """Return the error instead of raising it: everyone who asked may have left.
-
-        Only an answer with addresses is remembered.
-        """
+    async def _ask(self, host: str) -> Sequence[str]:
+        """Look a host up. Only an answer with addresses is remembered, an error is none."""
         loop = asyncio.get_running_loop()
         try:
             found = await loop.run_in_executor(self._threads, self._lookup, host)
-        except OSError as error:
-            return error
-        finally:
-            del self._asking[host]
+        except OSError:
+            return ()
         self._known.pop(host, None)
         if not found:
             return found

@@ -7,6 +7,7 @@ import world
 from hypothesis import given
 from hypothesis import settings as bounds
 from hypothesis import strategies as st
+from work.dispatch.service.circuits import URL, ask, fail, succeed
 
 from strait_server.base.db.database import Line
 from strait_server.work.dispatch import store
@@ -14,39 +15,8 @@ from strait_server.work.dispatch.model import Allow, Probe
 from strait_server.work.dispatch.rules import circuit as circuits
 from strait_server.work.dispatch.service import endpoints as module
 from strait_server.work.dispatch.service.endpoints import Endpoints, Later
-from strait_server.work.dispatch.service.provisions import LONGEST_NAME
 
-URL = "http://endpoint.example:80/work"
 OTHER = "proj_2"
-
-
-@pytest.fixture
-async def new_worker(database):
-    """What another worker knows of endpoints: nothing yet."""
-    lines = []
-
-    def make():
-        lines.append(Line(database))
-        return Endpoints(database, lines[-1])
-
-    yield make
-    for line in lines:
-        await line.close()
-
-
-async def ask(worker, project_id=world.PROJECT, *, seconds=300.0):
-    return await worker.admit(project_id, URL, probe_seconds=seconds)
-
-
-async def fail(worker, times=1, project_id=world.PROJECT):
-    for _ in range(times):
-        worker.failed(project_id, URL)
-    await worker.report()
-
-
-async def succeed(worker, project_id=world.PROJECT):
-    worker.succeeded(project_id, URL, seconds=0.0, timeout=10.0)
-    await worker.report()
 
 
 async def let_a_minute_pass(db, *workers):
@@ -210,98 +180,6 @@ async def test_what_says_nothing_about_an_endpoint_changes_nothing(db, new_worke
     await fail(worker)
 
     assert isinstance(await ask(new_worker()), Later)
-
-
-async def test_a_late_failure_after_the_change_was_heard_does_not_close_it(db, new_worker):
-    """The copy was dropped; another one is read, not made up."""
-    worker = new_worker()
-    await fail(worker, 5)
-    worker.changed(f"{world.PROJECT} {URL}")
-
-    worker.failed(world.PROJECT, URL)
-
-    assert isinstance(await ask(worker), Later)
-
-
-async def test_all_who_ask_at_once_share_one_reading(database, monkeypatch, new_worker):
-    """A worker that starts has its hands full of runs of one endpoint."""
-    readings = 0
-    lend = database.connection
-
-    def counted(*scope):
-        nonlocal readings
-        readings += 1
-        return lend(*scope)
-
-    monkeypatch.setattr(database, "connection", counted)
-    worker = new_worker()
-
-    assert await asyncio.gather(*(ask(worker) for _ in range(250))) == [Allow()] * 250
-
-    assert readings == 1
-
-
-async def test_a_change_while_a_copy_is_being_read_is_not_missed(database, new_worker):
-    """The reading may be older than the change."""
-    worker = new_worker()
-    reading = asyncio.create_task(ask(worker))
-    for _ in range(2):  # it asks, and the reading begins
-        await asyncio.sleep(0)
-
-    await fail(new_worker(), 5)
-    worker.changed(f"{world.PROJECT} {URL}")
-    await reading
-
-    assert isinstance(await ask(worker), Later)
-
-
-async def test_a_change_is_announced_and_nothing_else_is(db, database, new_worker):
-    heard = []
-    listening = await database.dedicated()
-    await listening.add_listener(module.CHANNEL, lambda *told: heard.append(told[-1]))
-    worker = new_worker()
-
-    await fail(worker, 4)
-    await fail(worker)
-    await fail(worker)
-    await succeed(worker)
-    await succeed(worker)
-
-    async with asyncio.timeout(5):
-        while len(heard) < 2:
-            await asyncio.sleep(0)
-    await listening.execute("select 1")
-    assert heard == [f"{world.PROJECT} {URL}"] * 2
-    await listening.close()
-
-
-@pytest.mark.parametrize("project_id", ["a project", " a  b ", "http://a/ b"])
-async def test_a_change_is_understood_though_the_projects_id_has_spaces(
-    database, new_worker, project_id
-):
-    heard = asyncio.Queue()
-    listening = await database.dedicated()
-    await listening.add_listener(module.CHANNEL, lambda *told: heard.put_nowait(told[-1]))
-    worker = new_worker()
-    assert await ask(worker, project_id) == Allow()
-
-    await fail(new_worker(), 5, project_id)
-    async with asyncio.timeout(5):
-        worker.changed(await heard.get())
-
-    assert isinstance(await ask(worker, project_id), Later)
-    await listening.close()
-
-
-async def test_the_circuit_of_the_longest_name_is_kept_and_announced(new_worker):
-    project_id, endpoint = "😀" * 64, "e" * LONGEST_NAME
-    worker = new_worker()
-    for _ in range(5):
-        worker.failed(project_id, endpoint)
-
-    await worker.report()
-
-    assert isinstance(await new_worker().admit(project_id, endpoint, probe_seconds=1.0), Later)
 
 
 async def test_the_score_is_persisted_and_read_by_others(db, new_worker):

@@ -1,4 +1,4 @@
-"""What our own migrations do to the rows that are there."""
+"""Migration 0016: what it does to the gates at which runs stand."""
 
 from uuid import UUID
 
