@@ -7,6 +7,8 @@ from journeys.endpoint import works_for
 from journeys.machine import eventually
 
 IN_FLIGHT = 10
+LATER = 0.3
+"""Seconds after which a signal is a second one, and not the first told twice."""
 
 
 async def all_are_executing(stage, job):
@@ -52,9 +54,10 @@ async def test_a_run_that_outlasts_the_drain_is_left_to_the_others(settled):
     await worker.ended(within=5)
     await settled.start_worker()
     await settled.at_rest()
+    first, second = settled.endpoint.calls_to("outlasts")
+    await eventually(lambda: not first.under_way, within=5)
     [run] = await settled.runs("outlasts")
     assert (run["status"], run["attempt"]) == ("completed", 2)
-    first, second = settled.endpoint.calls_to("outlasts")
     assert first.broken
     assert not second.broken
 
@@ -66,7 +69,7 @@ async def test_a_second_signal_ends_the_process_at_once(settled):
     await settled.trigger("hurry")
     await eventually(lambda: all_are_executing(settled, "hurry"), within=5)
     worker.signal(signal.SIGTERM)
-    await eventually(lambda: worker.has_said("draining"), within=5)
+    await asyncio.sleep(LATER)
     settled.fault()
 
     worker.signal(signal.SIGTERM)
@@ -75,6 +78,23 @@ async def test_a_second_signal_ends_the_process_at_once(settled):
     await settled.start_worker()
     await settled.at_rest()
     assert [call.attempt for call in settled.endpoint.calls_to("hurry")] == [1, 2]
+
+
+async def test_a_signal_told_twice_at_once_is_one(stage):
+    """timeout(1) tells its child, and then the group that the child is in."""
+    stage.endpoint.play("twice", works_for(1))
+    await stage.job("twice")
+    worker = await stage.start_worker()
+    await stage.trigger("twice", IN_FLIGHT)
+    await eventually(lambda: all_are_executing(stage, "twice"), within=5)
+
+    worker.signal(signal.SIGINT)
+    worker.signal(signal.SIGTERM)
+
+    assert await worker.ended(within=10) == 0
+    assert {(run["status"], run["attempt"]) for run in await stage.runs("twice")} == {
+        ("completed", 1)
+    }
 
 
 async def test_an_api_answers_what_it_was_asked_before_it_ends(stage):

@@ -2,14 +2,16 @@
 
 The first SIGINT or SIGTERM drains: the API takes no new connections, the
 worker claims nothing more and finishes what it has sent, and what is known is
-written. A second one ends the process at once. A child drains as well when its
-supervisor has died: nobody could end it, and it would share its successor's port.
+written. One that comes later ends the process at once. A child drains as well
+when its supervisor has died: nobody could end it, and it would share its
+successor's port.
 """
 
 import asyncio
 import ctypes
 import errno
 import gc
+import math
 import os
 import signal
 import socket
@@ -24,11 +26,14 @@ from strait_server.app.api import build
 from strait_server.app.door import open_door
 from strait_server.app.lifespan import Services, living
 from strait_server.app.worker import working
+from strait_server.base.clock import monotonic
 from strait_server.base.errors import Invalid
 from strait_server.base.settings import Mode, Settings
 
 _GENERATIONS: Final = (50_000, 20, 50)
 _LOOK_SECONDS: Final = 1.0
+_SAME_SIGNAL_SECONDS: Final = 0.2
+"""What stops a process and its group says it twice at once, as timeout(1) does: nobody's haste."""
 _log = structlog.get_logger(__name__)
 
 
@@ -157,9 +162,12 @@ def _settle_down() -> None:
 @contextmanager
 def _signals(stop: asyncio.Event) -> Generator[None]:
     loop = asyncio.get_running_loop()
+    first = math.inf
 
     def heard() -> None:
-        if stop.is_set():
+        nonlocal first
+        first = min(first, monotonic())
+        if monotonic() - first >= _SAME_SIGNAL_SECONDS:
             _log.warning("second signal, ending at once")
             sys.stdout.flush()
             os._exit(1)

@@ -14,6 +14,7 @@ import structlog
 SHARED_PORT: Final = "STRAIT_SHARED_PORT"
 """The variable that tells a child whose it is, and that its siblings listen where it does."""
 _LOOK_SECONDS: Final = 0.2
+_PASS_ON_SECONDS: Final = 0.05
 _RESTART_SECONDS: Final = 1.0
 _ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _log = structlog.get_logger(__name__)
@@ -97,7 +98,7 @@ class Children:
         """Pass on what is heard until all have ended. Answers the worst exit code."""
         while any(process.poll() is None for process in self._processes):
             self._pass_on()
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_PASS_ON_SECONDS)
         return max((abs(process.returncode) for process in self._processes), default=0)
 
     def _pass_on(self) -> None:
