@@ -101,8 +101,9 @@ class Coalescer(Generic[T, R]):
 
     def _add(self, item: T, future: asyncio.Future[R] | None) -> None:
         self._waiting.append((item, future))
-        self._idle.clear()
-        self._wake.set()
+        if len(self._waiting) == 1:
+            self._idle.clear()
+            self._wake.set()
 
     async def _flush(self) -> None:
         count = self._next_count()

@@ -3,7 +3,8 @@
 import asyncio
 import ssl
 from functools import partial
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from strait_server.base import clock
 from strait_server.base.outbound.connection import Connection
@@ -16,7 +17,7 @@ from strait_server.base.outbound.resolver import Resolver
 from strait_server.base.outbound.urls import Origin, Target
 
 
-class _Order(NamedTuple):
+class _Order(Struct, frozen=True):
     """One request and its bounds."""
 
     message: bytes

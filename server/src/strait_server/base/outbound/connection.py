@@ -12,6 +12,7 @@ from httptools import (
 )
 
 from strait_server.base import clock
+from strait_server.base.outbound.outbox import Outbox
 from strait_server.base.outbound.outcome import (
     Kind,
     OutboundError,
@@ -48,12 +49,13 @@ class Connection(asyncio.Protocol):
     what the peer does; the future of `send` carries the outcome.
     """
 
-    def __init__(self, peer: str) -> None:
+    def __init__(self, peer: str, outbox: Outbox) -> None:
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done as soon as the connection is gone."""
         self.used_at = 0.0
         """When the last exchange ended, on the monotonic clock."""
         self._peer = peer
+        self._outbox = outbox
         self._parser = HttpResponseParser(self)
         self._waiter: asyncio.Future[Response] | None = None
         self._transport: asyncio.Transport
@@ -100,7 +102,7 @@ class Connection(asyncio.Protocol):
         elif self._transport.is_closing():
             self._fail(Kind.CONNECTION, "closed the connection without an answer")
         else:
-            self._transport.write(message)
+            self._outbox.put(self._transport, message)
         return waiter
 
     def expire(self, seconds: float) -> None:

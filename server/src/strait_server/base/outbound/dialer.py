@@ -11,6 +11,7 @@ from typing import Final
 from strait_server.base import clock
 from strait_server.base.outbound.addresses import Vetted
 from strait_server.base.outbound.connection import Connection
+from strait_server.base.outbound.outbox import Outbox
 from strait_server.base.outbound.outcome import Kind, OutboundError
 from strait_server.base.outbound.resolver import Resolver
 from strait_server.base.outbound.urls import Origin
@@ -33,6 +34,7 @@ class Dialer:
     def __init__(self, resolver: Resolver, tls: ssl.SSLContext) -> None:
         self._resolver = resolver
         self._tls = tls
+        self._outbox = Outbox()
 
     async def dial(self, origin: Origin) -> Connection:
         """Connect to the first address of an origin that answers.
@@ -78,7 +80,7 @@ class Dialer:
         loop = asyncio.get_running_loop()
         secure = origin.scheme == "https"
         _, connection = await loop.create_connection(
-            lambda: Connection(str(origin)),
+            lambda: Connection(str(origin), self._outbox),
             address,
             origin.port,
             ssl=self._tls if secure else None,

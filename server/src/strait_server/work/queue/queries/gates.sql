@@ -57,23 +57,31 @@ limit 1000;
 -- Let in as many as have room, in order, at each gate; the caller holds the
 -- gates' locks. The limit is read from the job as it is now. A run with a second
 -- gate goes there and is returned with it; the others enter the queue.
-with waiting as (
-    select head.run_id, head.gate, head.next_gate, head.place,
-        case when head.gate like 'job:%' then jobs.max_concurrency else jobs.max_concurrency_per_key end as places,
-        (select count(*) from slots where slots.gate = head.gate) as held
+with counted as materialized (
+    select g.gate, (select count(*) from slots where slots.gate = g.gate) as held
     from unnest(:gates::text[]) as g (gate)
+    where g.gate not like 'pause:%'
+), waiting as (
+    select head.run_id, counted.gate, head.next_gate, counted.held, head.place, job.places
+    from counted
     cross join lateral (
-        select b.run_id, b.gate, b.next_gate, b.job_id, row_number() over (order by b.rank) as place
+        select b.run_id, b.next_gate, b.job_id, row_number() over (order by b.rank) as place
         from (
-            select blocked.run_id, blocked.gate, blocked.next_gate, blocked.job_id, blocked.rank
+            select blocked.run_id, blocked.next_gate, blocked.job_id, blocked.rank
             from blocked
-            where blocked.gate = g.gate
+            where blocked.gate = counted.gate
             order by blocked.rank
             limit 250
         ) as b
     ) as head
-    join jobs on jobs.id = head.job_id and jobs.enabled and not jobs.paused
-    where head.gate not like 'pause:%'
+    cross join lateral (
+        select case when counted.gate like 'job:%' then max_concurrency else max_concurrency_per_key end as places
+        from jobs
+        where jobs.id = head.job_id
+          and jobs.enabled
+          and not jobs.paused
+        limit 1
+    ) as job
 ), admitted as materialized (
     select run_id, gate, next_gate
     from waiting

@@ -27,17 +27,18 @@ where runs.id = s.id
 -- was not recorded yet is recorded here: two moves, one write. Returned are the
 -- runs whose outcome came too late, because somebody else finished or took them,
 -- and those that hold places the worker does not know of: the job's limit is
--- younger than their claim. A column may be shorter than the others, or empty:
--- the rest of it is null.
+-- younger than their claim. A column may be empty: then all are as most outcomes
+-- are, completed at the first attempt, and what else is not told is null.
 with clock as materialized (
     select now() as at, (extract(epoch from now()) * 1000000)::bigint as micros
 ), outcomes as materialized (
-    select *, (:statuses::text[])[o.ordinal + 1] as status
+    select o.*, coalesce(tried, 1) as attempt, coalesce(ended, :completed::smallint) as ordinal,
+        (:statuses::text[])[coalesce(ended, :completed::smallint) + 1] as status
     from unnest(
         :ids::uuid[], :attempts::integer[], :lease_ids::bigint[], :ordinals::smallint[],
         :ages_micros::bigint[], :results::json[], :errors::text[], :error_classes::text[], :traces::text[],
         :gated::boolean[]
-    ) as o (id, attempt, lease_id, ordinal, age_micros, result, error, error_class, trace, gated)
+    ) as o (id, tried, lease_id, ended, age_micros, result, error, error_class, trace, gated)
 ), moved as (
     update runs
     set status = o.status,
@@ -70,11 +71,13 @@ with clock as materialized (
     delete from leases
     where id = any(:ended_lease_ids::bigint[])
 )
-select outcomes.id, moved.id is null as late
+select id, true as late
 from outcomes
-left join moved on moved.id = outcomes.id
-where moved.id is null
-   or moved.holds;
+where id not in (select id from moved)
+union all
+select id, false
+from moved
+where holds;
 
 -- name: requeue
 -- Send claimed runs back: to another attempt, to a later moment, to a gate, or
@@ -158,8 +161,11 @@ with clock as materialized (
     delete from leases
     where id = any(:ended_lease_ids::bigint[])
 )
-select returns.id, moved.id is null as late
+select id, true as late
 from returns
-left join moved on moved.id = returns.id
-where (moved.id is null or moved.holds)
+where id not in (select id from moved)
+union all
+select id, false
+from moved
+where holds
   and (select count(*) from told) >= 0;

@@ -34,16 +34,15 @@ with wanted as materialized (
     where runs.id = held.id
     returning runs.id
 )
-select wanted.id, beaten.id is not null as written, false as gated
+select id, true as written, false as gated
+from beaten
+union all
+select runs.id, false, false
 from wanted
-left join beaten on beaten.id = wanted.id
-where beaten.id is not null
-   or exists (
-       select
-       from runs
-       where runs.id = wanted.id
-         and runs.status in ('dequeued', 'executing', 'waiting')
-         and runs.attempt = coalesce(wanted.attempt, runs.attempt));
+join runs on runs.id = wanted.id
+where wanted.id not in (select id from beaten)
+  and runs.status in ('dequeued', 'executing', 'waiting')
+  and runs.attempt = coalesce(wanted.attempt, runs.attempt);
 
 -- name: conclude
 -- End runs as job code asks. The run lets go of its lease, so that the worker's
@@ -92,18 +91,17 @@ with clock as materialized (
     from moved
     where status <> 'completed'
 )
-select wanted.id, moved.id is not null as written, coalesce(moved.gated, false) as gated
+select id, true as written, gated
+from moved
+union all
+select runs.id, false, false
 from wanted
-left join moved on moved.id = wanted.id
-where moved.id is not null
-   or exists (
-       select
-       from runs
-       join jobs on jobs.id = runs.job_id
-       where runs.id = wanted.id
-         and runs.status in ('dequeued', 'executing', 'waiting')
-         and runs.attempt = coalesce(wanted.attempt, runs.attempt)
-         and (wanted.checked or jobs.result_schema is null));
+join runs on runs.id = wanted.id
+join jobs on jobs.id = runs.job_id
+where wanted.id not in (select id from moved)
+  and runs.status in ('dequeued', 'executing', 'waiting')
+  and runs.attempt = coalesce(wanted.attempt, runs.attempt)
+  and (wanted.checked or jobs.result_schema is null);
 
 -- name: standing
 -- Where a run stands, for telling why a report was refused, and for a retry.

@@ -8,10 +8,12 @@ from msgspec import Struct
 
 from strait_server.base.db.connection import Connection
 from strait_server.base.db.queries import load_queries
-from strait_server.work.queue.model import ORDINALS, Finished, Returned, Started
+from strait_server.work.queue.model import ORDINALS, Finished, Returned, Started, Status
 
 SQL: Final = load_queries(__name__)
 T = TypeVar("T")
+_STATUSES: Final = tuple(ORDINALS)
+_COMPLETED: Final = ORDINALS[Status.COMPLETED]
 
 
 class Surprise(Struct, frozen=True):
@@ -38,16 +40,17 @@ async def finish(
         Surprise,
         SQL["finish"],
         ids=[run.id for run in outcomes],
-        attempts=[run.attempt for run in outcomes],
+        attempts=_or_nothing([run.attempt for run in outcomes], usual=1),
         lease_ids=[run.lease_id for run in outcomes],
-        ordinals=[ORDINALS[run.status] for run in outcomes],
-        statuses=list(ORDINALS),
+        ordinals=_or_nothing([ORDINALS[run.status] for run in outcomes], usual=_COMPLETED),
+        completed=_COMPLETED,
+        statuses=_STATUSES,
         ages_micros=[run.age_micros for run in outcomes],
-        results=_or_nothing([run.result for run in outcomes]),
-        errors=_or_nothing([run.error for run in outcomes]),
-        error_classes=_or_nothing([run.error_class for run in outcomes]),
+        results=_or_nothing([run.result for run in outcomes], usual=None),
+        errors=_or_nothing([run.error for run in outcomes], usual=None),
+        error_classes=_or_nothing([run.error_class for run in outcomes], usual=None),
         traces=[run.trace for run in outcomes],
-        gated=_or_nothing([run.gated for run in outcomes]),
+        gated=_or_nothing([run.gated for run in outcomes], usual=False),
         ended_lease_ids=ended_lease_ids,
     )
 
@@ -82,6 +85,6 @@ async def requeue(
     )
 
 
-def _or_nothing(values: list[T]) -> list[T]:
-    """Leave out a column that says nothing: `unnest` fills it up, and encoding it costs most."""
-    return values if any(values) else []
+def _or_nothing(values: list[T], *, usual: T) -> list[T]:
+    """Leave out a column of nothing but the usual: its encoding costs more than all else here."""
+    return values if values.count(usual) < len(values) else []
