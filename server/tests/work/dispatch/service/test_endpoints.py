@@ -208,13 +208,18 @@ async def test_an_unhealthy_endpoint_gets_one_run_a_minute(db, new_worker):
     assert second.reason == "endpoint is unhealthy"
 
 
-async def test_a_report_survives_an_outage(db, new_worker, database):
-    worker = new_worker()
-    await fail(worker, 4)
+async def hang_up(db):
+    """End every other connection to the database."""
     await db.raw.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity "
         "where datname = current_database() and pid <> pg_backend_pid()"
     )
+
+
+async def test_a_report_survives_an_outage(db, new_worker):
+    worker = new_worker()
+    await fail(worker, 4)
+    await hang_up(db)
 
     worker.failed(world.PROJECT, URL)
     await worker.report()
@@ -222,6 +227,26 @@ async def test_a_report_survives_an_outage(db, new_worker, database):
     await worker.report()
 
     assert (await row(db))["failures"] == 6
+
+
+@pytest.mark.parametrize("outage", [False, True])
+async def test_however_many_endpoints_there_are_each_is_reported_once(db, new_worker, outage):
+    """Reports are written a hundred at a time."""
+    worker = new_worker()
+    await fail(worker)
+    urls = {f"http://{host}.example:80/work" for host in range(250)}
+    for url in urls:
+        worker.failed(world.PROJECT, url)
+
+    if outage:
+        await hang_up(db)
+        await worker.report()
+    await worker.report()
+    await worker.report()
+
+    rows = await db.raw.fetch("select endpoint, failures from endpoint_circuits")
+    assert {found["endpoint"] for found in rows} == {URL, *urls}
+    assert {found["failures"] for found in rows} == {1}
 
 
 # A report does to the row what its events would have done one by one.

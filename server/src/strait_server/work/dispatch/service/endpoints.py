@@ -11,6 +11,7 @@ monotonic clock: the database tells how many seconds are left, never a time.
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final, NamedTuple, TypeAlias
@@ -43,6 +44,7 @@ _CLOSED: Final = Circuit()
 _KEPT: Final = 1.0 - health.NEWEST
 _REPORT_EVERY: Final = 1.5
 _SOON: Final = 1.0
+_AT_ONCE: Final = 100  # reports in a statement, which holds each against every other
 _CAPACITY: Final = 10_000
 _log = structlog.get_logger(__name__)
 
@@ -195,22 +197,26 @@ class Endpoints:
         """
         if not self._unreported:
             return
-        unreported, self._unreported = self._unreported, defaultdict(_Tally)
-        reports = [_report(key, tally) for key, tally in unreported.items()]
-        try:
-            async with self._line.connection() as db:
-                await store.report(
-                    db,
-                    reports,
-                    threshold=circuits.FAILURES_TO_OPEN,
-                    open_seconds=circuits.OPEN_FOR.total_seconds(),
-                )
-        except Exception as error:  # noqa: BLE001 - a lost report must not stop dispatching
-            if not is_outage(error):
-                _log.exception("endpoint report lost", endpoints=len(reports))
-                return
-            for key, tally in unreported.items():
-                self._unreported[key] = tally.before(self._unreported[key])
+        unreported, self._unreported = [*self._unreported.items()], defaultdict(_Tally)
+        for at in range(0, len(unreported), _AT_ONCE):
+            batch = unreported[at : at + _AT_ONCE]
+            try:
+                await self._write([_report(key, tally) for key, tally in batch])
+            except Exception as error:  # noqa: BLE001 - a lost report must not stop dispatching
+                if is_outage(error):
+                    for key, tally in unreported[at:]:
+                        self._unreported[key] = tally.before(self._unreported[key])
+                    return
+                _log.exception("endpoint report lost", endpoints=len(batch))
+
+    async def _write(self, reports: Sequence[EndpointReport]) -> None:
+        async with self._line.connection() as db:
+            await store.report(
+                db,
+                reports,
+                threshold=circuits.FAILURES_TO_OPEN,
+                open_seconds=circuits.OPEN_FOR.total_seconds(),
+            )
 
     async def _load(self, key: _Key) -> _Known:
         changes = self._changes
