@@ -12,6 +12,7 @@ from bench.peers.race import Drained
 from bench.processes import ProgramFailed
 from bench.report import Figure, Section, at_least, progress, split
 from bench.stage import Stage
+from bench.strait import AT_ONCE_IN_A_DRAIN
 
 
 class Pair(Struct, frozen=True):
@@ -64,7 +65,7 @@ def _own(turns: list[Drained]) -> Figure:
         what="strait",
         value=median(turn.rate for turn in turns) if turns else math.nan,
         unit="runs/s",
-        note=_told(turns) if turns else "",
+        note=f"{_told(turns)}; {AT_ONCE_IN_A_DRAIN:,} at a time" if turns else "",
     )
 
 

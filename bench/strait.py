@@ -46,6 +46,14 @@ SETTINGS: Final = MappingProxyType(
         "ADAPTIVE_CONCURRENCY_MAX": str(CONCURRENCY),
     }
 )
+AT_ONCE_IN_A_DRAIN: Final = 1000
+DRAINING: Final = MappingProxyType(
+    dict.fromkeys(
+        ("WORKER_CONCURRENCY", "ADAPTIVE_CONCURRENCY_MIN", "ADAPTIVE_CONCURRENCY_MAX"),
+        str(AT_ONCE_IN_A_DRAIN),
+    )
+)
+"""For emptying a full queue, for which the others are tuned, too."""
 _READY_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.01
 _FILL_CONNECTIONS: Final = 4

@@ -13,7 +13,7 @@ from bench.peers.install import NotInstalled
 from bench.peers.redis_server import running as running_redis
 from bench.processes import Program, ProgramFailed
 from bench.stage import Stage
-from bench.strait import PAYLOAD, Strait
+from bench.strait import DRAINING, PAYLOAD, Strait
 
 _LOOK_EVERY: Final = 0.01
 _FIRST_SECONDS: Final = 60.0
@@ -51,7 +51,7 @@ class Drained(Struct, frozen=True):
 async def strait(stage: Stage) -> Drained:
     """Time ours: until the last completion is committed."""
     size = stage.scale.drain_runs
-    async with stage.strait(worker=False) as product:
+    async with stage.strait(settings=DRAINING, worker=False) as product:
         job = await product.job(stage.endpoint.url)
         await product.fill(job, size)
         before = await stage.endpoint.count()

@@ -1,4 +1,4 @@
-// graphile-worker: 96 at a time, a local queue of 500, completions in batches, a pool of 20.
+// graphile-worker: 384 at a time, a local queue of 1,000, completions in batches, a pool of 20.
 // It deletes a finished job and keeps no record of it.
 "use strict";
 
@@ -31,9 +31,9 @@ async function work() {
       worker: {
         connectionString: DATABASE_URL,
         maxPoolSize: 20,
-        concurrentJobs: 96,
+        concurrentJobs: 384,
         pollInterval: 2000,
-        localQueue: { size: 500 },
+        localQueue: { size: 1000 },
         completeJobBatchDelay: 0,
         failJobBatchDelay: 0,
       },
