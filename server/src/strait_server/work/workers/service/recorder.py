@@ -12,7 +12,7 @@ while it holds one that the other waits for.
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Final, TypeAlias
@@ -164,7 +164,7 @@ class Recorder:
             raise
         for lease_id in ended:
             self._left_in_lease.pop(lease_id, None)
-        self._count(reports, late)
+        self._count(finished, returned, late)
         if self._told is not None:
             self._told()
         return [None] * len(reports)
@@ -199,30 +199,31 @@ class Recorder:
     def _count_up(self, reports: Sequence[Report]) -> None:
         self._left_in_lease.update(r.lease_id for r in reports if r.lease_id not in self._abandoned)
 
-    def _count(self, reports: Sequence[Report], late: Collection[UUID]) -> None:
+    def _count(
+        self, finished: Sequence[Finished], returned: Sequence[Returned], late: Collection[UUID]
+    ) -> None:
         runs, worker = self._metrics.runs, self._metrics.worker
-        moves: Counter[tuple[str, str]] = Counter()
-        seconds: dict[str, list[float]] = {}
-        for report in reports:
-            if report.id in late:
-                continue
-            source = "dequeued"
-            if report.age_micros is not None:
-                moves["dequeued", "executing"] += 1
-                source = "executing"
-            if isinstance(report, Returned):
-                moves[source, "queued"] += 1
-                runs.snoozes.add(report.reason == "snooze")
-                worker.dropped.add(report.reason is None)
-                continue
-            moves[source, report.status] += 1
-            seconds.setdefault(report.status, []).append((report.age_micros or 0) / 1_000_000)
-        for (source, target), count in moves.items():
-            runs.transitions.add(count, source, target)
-        for status, durations in seconds.items():
-            runs.duration.observe(durations, status)
+        ages: defaultdict[tuple[Status, bool], list[int]] = defaultdict(list)
+        for one in finished:
+            if one.id not in late:
+                ages[one.status, one.age_micros is not None].append(one.age_micros or 0)
+        for (status, executed), micros in ages.items():
+            self._count_moves(len(micros), status, executed=executed)
+            runs.duration.observe([age / 1_000_000 for age in micros], status)
             tally = worker.successful if status == Status.COMPLETED else worker.failed
-            tally.add(len(durations))
+            tally.add(len(micros))
+        for back in returned:
+            if back.id not in late:
+                self._count_moves(1, Status.QUEUED, executed=back.age_micros is not None)
+                runs.snoozes.add(back.reason == "snooze")
+                worker.dropped.add(back.reason is None)
+
+    def _count_moves(self, count: int, target: Status, *, executed: bool) -> None:
+        """Count moves from a claim to `target`, by way of `executing` or not."""
+        transitions = self._metrics.runs.transitions
+        if executed:
+            transitions.add(count, "dequeued", "executing")
+        transitions.add(count, "executing" if executed else "dequeued", target)
 
 
 def _passes(error: Exception) -> bool:
