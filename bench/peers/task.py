@@ -26,7 +26,7 @@ def verb():
 
 
 def count():
-    """Answer how many jobs to bring in."""
+    """Answer how many jobs to bring in, or to take at once."""
     return int(sys.argv[2])
 
 

@@ -1,4 +1,4 @@
-"""pgqueuer: batches of 200, an asyncpg pool, uvloop."""
+"""pgqueuer: batches of as many as it is told, an asyncpg pool, uvloop."""
 
 import json
 
@@ -31,7 +31,7 @@ async def work():
     async def run(job):
         await task.post(json.loads(job.payload))
 
-    await queuer.run(batch_size=200)
+    await queuer.run(batch_size=task.count())
 
 
 uvloop.run({"prepare": prepare, "fill": fill, "work": work}[task.verb()]())
