@@ -36,23 +36,23 @@ _CREDENTIALS: Final = MappingProxyType(
         "JWT_SIGNING_KEY": "a signing key of the bench, which nobody else uses",
     }
 )
+
+
+def _at_once(runs: int) -> dict[str, str]:
+    names = ("WORKER_CONCURRENCY", "ADAPTIVE_CONCURRENCY_MIN", "ADAPTIVE_CONCURRENCY_MAX")
+    return dict.fromkeys(names, str(runs))
+
+
 SETTINGS: Final = MappingProxyType(
     {
         "HOST": "127.0.0.1",
         "ALLOW_PRIVATE_ENDPOINTS": "true",
         "LOG_LEVEL": "warn",
-        "WORKER_CONCURRENCY": str(CONCURRENCY),
-        "ADAPTIVE_CONCURRENCY_MIN": str(CONCURRENCY),
-        "ADAPTIVE_CONCURRENCY_MAX": str(CONCURRENCY),
+        **_at_once(CONCURRENCY),
     }
 )
 AT_ONCE_IN_A_DRAIN: Final = 1000
-DRAINING: Final = MappingProxyType(
-    dict.fromkeys(
-        ("WORKER_CONCURRENCY", "ADAPTIVE_CONCURRENCY_MIN", "ADAPTIVE_CONCURRENCY_MAX"),
-        str(AT_ONCE_IN_A_DRAIN),
-    )
-)
+DRAINING: Final = MappingProxyType(_at_once(AT_ONCE_IN_A_DRAIN))
 """For emptying a full queue, for which the others are tuned, too."""
 _READY_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.01

@@ -2,8 +2,8 @@
 
 Those that come close run with what emptied the queue fastest: pg-boss among 150
 to 1,000 at a time, graphile-worker among 48 to 1,000, arq among 50 to 500.
-pgqueuer runs twice: as it was when the target was set, and with the fastest of
-batches of 50 to 1,000, for which there is no target yet.
+pgqueuer runs twice: with batches of 500, for which the target was set, and with
+the fastest of 50 to 1,000.
 """
 
 from pathlib import Path

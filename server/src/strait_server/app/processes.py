@@ -14,7 +14,7 @@ import structlog
 SHARED_PORT: Final = "STRAIT_SHARED_PORT"
 """The variable that tells a child whose it is, and that its siblings listen where it does."""
 _LOOK_SECONDS: Final = 0.2
-_PASS_ON_SECONDS: Final = 0.05
+_PASS_ON_SECONDS: Final = 0.05  # soon, so that two signals do not arrive as one told twice
 _RESTART_SECONDS: Final = 1.0
 _ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _log = structlog.get_logger(__name__)

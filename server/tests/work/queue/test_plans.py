@@ -26,6 +26,7 @@ HOT = {
     ("sdk", "conclude"): {"runs_pkey", "jobs_pkey"},
 }
 
+# Not on a worker's lines, whose plans are pinned: PostgreSQL may hash what it joins there.
 ON_A_TIMER = {("waiting", "move_due")}
 
 
